@@ -1,0 +1,132 @@
+//! The journal's file: opening it, also when it is damaged or hostile, and saying what to do then.
+
+use std::path::{Path, PathBuf};
+
+use redb::{Builder, ConcurrencyMode, DatabaseError, ReadOnlyDatabase, StorageError};
+
+use super::{DOCKINGS, Entry, FILES, Journal, OUTBOARDS, all};
+
+/// The file's name in the state folder.
+const NAME: &str = "journal.redb";
+/// Memory for pages. The library would take a GiB.
+const CACHE: usize = 8 << 20;
+
+/// What can be wrong with the journal.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The state folder cannot be made or opened.
+    #[error("cannot use the state folder {path}")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// There is none yet.
+    #[error("no journal in {0}: nothing was docked with this state folder yet")]
+    None(PathBuf),
+    /// Another dock has it.
+    #[error("another custos-dock is using the journal {0}: wait until it ends, or give this one a --state of its own")]
+    InUse(PathBuf),
+    /// The file is not one, or damaged.
+    #[error(
+        "the journal {path} cannot be read ({detail}): move the file aside and start again; nothing is lost, files already \
+         deposited are recognised by ingest"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+    /// One row is not what it should be.
+    #[error("the journal's row {key} cannot be read ({detail}): move the journal aside and start again; nothing is lost")]
+    Unreadable {
+        /// The row.
+        key: String,
+        /// What is wrong.
+        detail: String,
+    },
+    /// The disk failed, or is full.
+    #[error("the journal cannot be read or written")]
+    Storage(#[from] Box<redb::Error>),
+    /// The database gave up in the middle.
+    #[error("the journal's database failed")]
+    Panicked,
+}
+
+impl Journal {
+    /// Opens the journal in `folder`, making both if need be, and reads it whole once: a damaged one is told now, not in the
+    /// middle of a docking.
+    pub fn open(folder: &Path) -> Result<Self, JournalError> {
+        std::fs::create_dir_all(folder).map_err(|source| JournalError::Folder { path: folder.to_owned(), source })?;
+        let path = folder.join(NAME);
+        let database = guarded(&path, || builder().set_check_integrity_on_open(true).create(&path))?;
+        let journal = Self(std::sync::Arc::new(database));
+        guarded(&path, || journal.prepare())?;
+        Ok(journal)
+    }
+
+    /// Reads every entry beside a running dock, changing nothing.
+    pub fn read_beside(folder: &Path) -> Result<Vec<Entry>, JournalError> {
+        let path = folder.join(NAME);
+        if !path.exists() {
+            return Err(JournalError::None(folder.to_owned()));
+        }
+        let database: ReadOnlyDatabase = guarded(&path, || builder().open_read_only(&path))?;
+        let entries = guarded(&path, || all(&database, FILES).map_err(|e| DatabaseError::from(other(&e))))?;
+        Ok(entries.into_iter().map(|(_, entry)| entry).collect())
+    }
+
+    fn prepare(&self) -> Result<(), DatabaseError> {
+        let tables = || -> Result<(), JournalError> {
+            let transaction = self.0.begin_write()?;
+            for table in [FILES, OUTBOARDS, DOCKINGS] {
+                transaction.open_table(table)?;
+            }
+            transaction.commit()?;
+            all::<Entry>(&*self.0, FILES)?;
+            all::<super::Begun>(&*self.0, DOCKINGS).map(drop)
+        };
+        tables().map_err(|e| DatabaseError::from(other(&e)))
+    }
+}
+
+/// One process writes, others may read: `status` works beside `watch`.
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(CACHE).set_concurrency_mode(ConcurrencyMode::SingleWriter);
+    builder
+}
+
+/// Runs what touches the file. The database checks itself on opening, but its authors do not promise that no damaged page ever
+/// makes it panic; a panic here means the same as an error.
+fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, DatabaseError>) -> Result<T, JournalError> {
+    let damaged = |detail: String| JournalError::Damaged { path: path.to_owned(), detail };
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch)) => {
+            Err(JournalError::InUse(path.to_owned()))
+        }
+        Ok(Err(DatabaseError::Storage(StorageError::Io(source)))) if source.kind() != std::io::ErrorKind::InvalidData => {
+            Err(JournalError::Folder { path: path.to_owned(), source })
+        }
+        Ok(Err(error)) => Err(damaged(error.to_string())),
+        Err(_panic) => Err(damaged("its pages contradict each other".to_owned())),
+    }
+}
+
+fn other(error: &JournalError) -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::InvalidData, error.to_string())
+}
+
+macro_rules! from_redb {
+    ($($error:ty),*) => {$(
+        impl From<$error> for JournalError {
+            fn from(error: $error) -> Self {
+                Self::Storage(Box::new(error.into()))
+            }
+        }
+    )*};
+}
+from_redb!(redb::TransactionError, redb::TableError, redb::StorageError, redb::CommitError);

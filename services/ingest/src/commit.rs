@@ -1,0 +1,279 @@
+//! From "all bytes are in the store" to "stored, locked, described, receipted". Read it top to bottom: [`Committer::commit`] is
+//! the order in which nothing can be lost.
+//!
+//! Every step may die at any moment and is safe to run again; the create-only manifest is the exactly-once point (INV-1).
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use custos_domain::{
+    digest::Root,
+    fact::{Act, IncidentClass, Subject},
+    ids::UploadId,
+    item::UnifiedCode,
+    keys,
+    manifest::{Manifest, StoredObject},
+    outboard::Outboard,
+};
+use custos_platform::vault::{StoreError, documents::Created, read::VersionHead};
+use jiff::Timestamp;
+use tokio::sync::{Mutex, watch};
+use tracing::Instrument;
+
+use crate::{
+    Ingest,
+    error::IngestError,
+    progress::{self, Progress, Received, multipart},
+    session::{Session, Stage},
+};
+
+/// A finished deposit.
+#[derive(Debug, Clone)]
+pub struct Deposit {
+    /// The manifest that stands.
+    pub manifest: Manifest,
+    /// Where it lies.
+    pub object: StoredObject,
+    /// BLAKE3 of its bytes.
+    pub root: Root,
+}
+
+/// How a commit ended, for all who wait for it.
+type Outcome = Option<Result<Arc<Deposit>, String>>;
+
+/// Runs commits, one at a time for each upload, detached from the requests that asked for them.
+#[derive(Debug, Default)]
+pub struct Committer {
+    running: Mutex<HashMap<UploadId, watch::Receiver<Outcome>>>,
+}
+
+impl Committer {
+    /// Commits an upload whose bytes are all there, and waits for the end.
+    ///
+    /// A request that goes away does not stop it: MinIO destroys an upload whose Complete is cut (tried), so this runs as a
+    /// task of the process, which drains it at shutdown.
+    pub async fn commit(&self, ingest: &Arc<Ingest>, session: Session) -> Result<Arc<Deposit>, IngestError> {
+        let upload = session.upload.clone();
+        let mut outcome = {
+            let mut running = self.running.lock().await;
+            match running.get(&upload) {
+                Some(outcome) => outcome.clone(),
+                None => {
+                    let (tell, outcome) = watch::channel(None);
+                    running.insert(upload.clone(), outcome.clone());
+                    let span = tracing::Span::current();
+                    ingest.lifecycle.track(Self::run(Arc::clone(ingest), session, tell).instrument(span));
+                    outcome
+                }
+            }
+        };
+        let ended = outcome.wait_for(Option::is_some).await.map(|o| o.clone());
+        match ended {
+            Ok(Some(Ok(deposit))) => Ok(deposit),
+            Ok(Some(Err(why))) => Err(self.failed(ingest, &upload, why).await),
+            _ => Err(IngestError::Finishing),
+        }
+    }
+
+    async fn run(ingest: Arc<Ingest>, session: Session, tell: watch::Sender<Outcome>) {
+        let upload = session.upload.clone();
+        let result = commit(&ingest, session).await;
+        ingest.commits.running.lock().await.remove(&upload);
+        if let Err(error) = &result {
+            tracing::warn!(%upload, error = %error, "commit did not finish");
+        }
+        let _ = tell.send(Some(result.map(Arc::new).map_err(|e| e.to_string())));
+    }
+
+    /// The state of a failed upload says more than the error's words, which went to all who waited.
+    async fn failed(&self, ingest: &Ingest, upload: &UploadId, why: String) -> IngestError {
+        match ingest.sessions.load(upload).await {
+            Ok(Some(held)) => match held.session.stage {
+                Stage::Lost { reason } => IngestError::Lost(reason),
+                _ => IngestError::Store(StoreError::Unavailable { operation: "commit", detail: why }),
+            },
+            Ok(None) => IngestError::Unknown,
+            Err(error) => error.into(),
+        }
+    }
+}
+
+/// One deposit's last steps, in order.
+#[tracing::instrument(name = "ingest.commit.run", skip_all, fields(upload = %session.upload, item))]
+async fn commit(ingest: &Ingest, session: Session) -> Result<Deposit, IngestError> {
+    let outboard = ingest.outboard(&session).await?;
+    let original = original(ingest, &session, &outboard).await?;
+    let head = read_back(ingest, &session, &outboard, &original).await?;
+    let (proof, locked_until) = lock(ingest, &session, &outboard, &head).await?;
+    let deposit = write_manifest(ingest, &session, &original, &proof, locked_until).await?;
+    tracing::Span::current().record("item", deposit.manifest.code.to_string());
+    state(ingest, &session, &deposit).await?;
+    finish(ingest, &session, &deposit).await;
+    Ok(deposit)
+}
+
+/// The original's version; makes the object of its parts when that was not done yet.
+async fn original(ingest: &Ingest, session: &Session, outboard: &Outboard) -> Result<StoredObject, IngestError> {
+    match progress::of(&ingest.vault, session, outboard).await? {
+        Progress::Stored(object) => Ok(object),
+        Progress::Lost => Err(ingest.lose(session, "the store knows neither the upload nor the object").await),
+        Progress::Receiving(received) => complete(ingest, session, outboard, received).await,
+    }
+}
+
+async fn complete(
+    ingest: &Ingest,
+    session: &Session,
+    outboard: &Outboard,
+    received: Received,
+) -> Result<StoredObject, IngestError> {
+    let upload_id = session.multipart.as_ref().filter(|_| received.contiguous == outboard.parts());
+    let Some(upload_id) = upload_id else {
+        return Err(IngestError::Offset { offset: received.offset(session.length()) });
+    };
+    let parts: Vec<_> = received.parts.into_values().collect();
+    let answer = ingest.vault.complete(multipart(&ingest.vault, session, upload_id), &parts, outboard.crc()).await;
+    if let Err(error) = &answer {
+        tracing::warn!(upload = %session.upload, error = %error, "complete did not succeed; looking at what stands");
+    }
+    // The answer does not decide, the store's state does: by key and nonce, never by a listing of parts.
+    match (progress::of(&ingest.vault, session, outboard).await?, answer) {
+        (Progress::Stored(object), _) => Ok(object),
+        (Progress::Lost, _) => Err(ingest.lose(session, "the store destroyed the upload while completing it").await),
+        (Progress::Receiving(_), Err(error)) => Err(error.into()),
+        (Progress::Receiving(_), Ok(())) => Err(IngestError::Finishing),
+    }
+}
+
+/// Reads the locked version back: the store's word on what it holds.
+async fn read_back(
+    ingest: &Ingest,
+    session: &Session,
+    outboard: &Outboard,
+    original: &StoredObject,
+) -> Result<VersionHead, IngestError> {
+    let head = ingest.vault.head_version(original).await?;
+    let wrong = if head.length != outboard.len() {
+        Some(format!("{} bytes were sent, the store holds {}", outboard.len(), head.length))
+    } else if head.crc.is_some_and(|crc| crc != outboard.crc()) {
+        Some(format!("the checksum sent was {}, the store holds {:?}", outboard.crc(), head.crc))
+    } else {
+        None
+    };
+    match wrong {
+        None => Ok(head),
+        Some(reason) => Err(ingest.reject(session, original, &reason).await?),
+    }
+}
+
+/// Makes sure that the original is locked to the policy's floor counted from now, and puts the outboard beside it.
+async fn lock(
+    ingest: &Ingest,
+    session: &Session,
+    outboard: &Outboard,
+    head: &VersionHead,
+) -> Result<(StoredObject, Timestamp), IngestError> {
+    let floor = ingest.floor(session.tenant(), ingest.trusted_now()?)?;
+    if head.locked_until.is_none() {
+        tracing::error!(original = %head.object.key, "the store dropped the lock headers; locking now");
+        crate::metrics::lock_dropped();
+    }
+    let locked_until = match head.locked_until.filter(|until| *until >= floor) {
+        Some(until) => until,
+        None => ingest.vault.extend_lock(&head.object, floor).await?,
+    };
+    let key = keys::outboard(&session.upload, session.begun);
+    let bytes = Bytes::from(outboard.encode());
+    let originals = &ingest.vault.buckets().originals;
+    let proof = ingest.vault.create_locked(originals, &key, bytes, "application/octet-stream", locked_until).await?;
+    Ok((proof.object().clone(), locked_until))
+}
+
+/// Writes the manifest, or goes on with the one that stands. Other bytes for the same recording become a variant beside it.
+async fn write_manifest(
+    ingest: &Ingest,
+    session: &Session,
+    original: &StoredObject,
+    outboard: &StoredObject,
+    locked_until: Timestamp,
+) -> Result<Deposit, IngestError> {
+    let declared = &session.declaration;
+    let manifest = |code: UnifiedCode, now: Timestamp| Manifest {
+        code,
+        kind: declared.kind,
+        unit: declared.unit.clone(),
+        station: declared.station.clone(),
+        officer: declared.officer.clone(),
+        original: original.clone(),
+        length: declared.length,
+        root: declared.root,
+        crc: declared.crc,
+        outboard: outboard.clone(),
+        declaration: session.envelope.clone(),
+        station_certificate: session.station_certificate.clone(),
+        ingested_at: now,
+        locked_until,
+        upload: session.upload.clone(),
+        trace: session.trace.clone(),
+    };
+    let item = declared.item();
+    let now = ingest.trusted_now()?;
+    let first = create_manifest(ingest, manifest(UnifiedCode::of(item.clone()), now)).await?;
+    if first.manifest.root == declared.root {
+        return Ok(first);
+    }
+    create_manifest(ingest, manifest(UnifiedCode::of(item.variant_of(&declared.root)), now)).await
+}
+
+async fn create_manifest(ingest: &Ingest, manifest: Manifest) -> Result<Deposit, IngestError> {
+    let bytes = Bytes::from(serde_json::to_vec_pretty(&manifest).map_err(|e| IngestError::Internal(e.to_string()))?);
+    let (bucket, key) = (&ingest.vault.buckets().originals, keys::manifest(manifest.code.key()));
+    match ingest.vault.create_locked(bucket, &key, bytes.clone(), "application/json", manifest.locked_until).await? {
+        Created::Now(object) => Ok(Deposit { manifest, object, root: Root::of(&bytes) }),
+        Created::Before(document) => Deposit::read(&document.bytes, document.object),
+    }
+}
+
+impl Deposit {
+    /// The deposit whose manifest has these bytes.
+    pub fn read(bytes: &[u8], object: StoredObject) -> Result<Self, IngestError> {
+        let manifest = serde_json::from_slice(bytes)
+            .map_err(|e| IngestError::Internal(format!("the manifest {} is unreadable: {e}", object.key)))?;
+        Ok(Self { manifest, object, root: Root::of(bytes) })
+    }
+}
+
+/// States what happened; durable before the receipt, announced without anybody waiting.
+async fn state(ingest: &Ingest, session: &Session, deposit: &Deposit) -> Result<(), IngestError> {
+    let manifest = &deposit.manifest;
+    let subject = Subject::item(&manifest.code, manifest.ingested_at);
+    let deposited = Act::Deposited { item_kind: manifest.kind, manifest: deposit.object.clone() };
+    let mut fact = ingest.fact(manifest.code.key().tenant.clone(), subject, deposited, "");
+    fact.at = manifest.ingested_at;
+    fact.unit = Some(manifest.unit.clone());
+    fact.trace.clone_from(&manifest.trace);
+    let cause = ingest.state(fact.clone()).await?;
+    if let Some(variant) = &manifest.code.key().variant {
+        let detail = format!(
+            "other bytes (BLAKE3 {}) came for {}; kept as variant {} beside the first",
+            manifest.root.short(),
+            UnifiedCode::of(session.declaration.item()),
+            variant.as_str()
+        );
+        let incident = Act::IncidentOpened { class: IncidentClass::Variant, detail };
+        let incident = ingest.fact(fact.tenant.clone(), fact.subject.clone(), incident, "variant");
+        ingest.state(custos_domain::fact::Fact { cause: Some(cause), at: fact.at, unit: fact.unit, ..incident }).await?;
+    }
+    Ok(())
+}
+
+/// Writes down that it is done, and clears the intake bucket. All of it only saves work: the manifest already decided.
+async fn finish(ingest: &Ingest, session: &Session, deposit: &Deposit) {
+    let done = Stage::Committed { code: deposit.manifest.code.clone(), manifest: deposit.object.clone() };
+    if let Err(error) = ingest.sessions.update(&session.upload, |session| session.stage = done.clone()).await {
+        tracing::debug!(upload = %session.upload, error = %error, "the session was not marked as committed");
+    }
+    ingest.discard_leftovers(&session.upload).await;
+    let waited = ingest.clock.now().duration_since(session.begun);
+    crate::metrics::deposited(deposit.manifest.kind, deposit.manifest.length, Duration::try_from(waited).unwrap_or_default());
+}

@@ -1,0 +1,125 @@
+//! Ingest: the only way footage comes in. It depends on the store alone; PostgreSQL or NATS down, docks keep uploading and
+//! receipts are issued.
+//!
+//! A deposit's way, in reading order:
+//!
+//! 1. [`docking`]: a recorder is connected; what it holds is written down.
+//! 2. [`declare`]: POST: a signed declaration becomes a [`session`].
+//! 3. [`prove`]: PUT outboard: from now on every MiB can be checked.
+//! 4. [`receive`]: PATCH and HEAD: [`append`] takes bytes, [`assembler`] checks them, [`progress`] says what is durable.
+//! 5. [`commit`]: Complete, read-back, lock, manifest, fact.
+//! 6. [`hand_out`]: the receipt, and later the erase permit.
+//! 7. [`reconcile`]: what a crash left half done is finished.
+
+pub mod append;
+pub mod assembler;
+pub mod commit;
+pub mod declare;
+pub mod docking;
+mod error;
+pub mod hand_out;
+mod headers;
+mod metrics;
+pub mod progress;
+pub mod prove;
+pub mod receive;
+pub mod reconcile;
+mod routes;
+mod serve;
+pub mod session;
+mod station;
+mod takeover;
+mod verdicts;
+
+use std::{sync::Arc, time::Duration};
+
+use custos_domain::{
+    fact::{Act, Actor, Fact, Subject, fact_id},
+    ids::{FactId, TenantId},
+    outboard::Outboard,
+    policy::PolicySet,
+};
+use custos_platform::{
+    clock::Clock,
+    facts::FactLog,
+    lifecycle::Lifecycle,
+    signer::{Signer, Trust},
+    vault::Vault,
+};
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+
+pub use error::IngestError;
+pub use serve::{Args, serve};
+
+use crate::{commit::Committer, serve::StoreClock, session::Sessions, takeover::Takeover};
+
+/// Everything the verbs share.
+#[derive(Debug)]
+pub struct Ingest {
+    vault: Vault,
+    sessions: Sessions,
+    facts: FactLog,
+    policies: PolicySet,
+    signer: Signer,
+    trust: Trust,
+    clock: Clock,
+    store_clock: StoreClock,
+    lifecycle: Lifecycle,
+    /// Memory for parts: one permit is one part of 8 MiB.
+    budget: Arc<Semaphore>,
+    takeover: Takeover,
+    commits: Committer,
+    /// How long after the manifest a permit may be given, at the earliest.
+    settle: Duration,
+}
+
+impl Ingest {
+    /// The time, if our clock and the store's agree well enough to compute a lock from it.
+    fn trusted_now(&self) -> Result<Timestamp, IngestError> {
+        self.store_clock.check()?;
+        Ok(self.clock.now())
+    }
+
+    /// The first date of a lock begun now, by the tenant's policy.
+    fn floor(&self, tenant: &TenantId, now: Timestamp) -> Result<Timestamp, IngestError> {
+        let policy = self.policies.get(tenant).map_err(|e| IngestError::Foreign(e.to_string()))?;
+        Ok(policy.floor_until(now))
+    }
+
+    /// The outboard of a session: from the intake bucket, or from beside the original once it is there.
+    async fn outboard(&self, session: &session::Session) -> Result<Outboard, IngestError> {
+        use custos_domain::keys;
+        let buckets = self.vault.buckets();
+        let under_way = self.vault.read_latest(&buckets.intake, &keys::intake_outboard(&session.upload)).await?;
+        let document = match under_way {
+            Some(document) => Some(document),
+            None => self.vault.read_first(&buckets.originals, &keys::outboard(&session.upload, session.begun)).await?,
+        };
+        let document = document.ok_or(IngestError::OutboardRequired)?;
+        Outboard::decode(&document.bytes).map_err(|e| IngestError::Internal(format!("the stored outboard is unreadable: {e}")))
+    }
+
+    /// A fact of this service about `subject`, now.
+    fn fact(&self, tenant: TenantId, subject: Subject, act: Act, discriminator: &str) -> Fact {
+        Fact {
+            id: fact_id(act.name(), &subject, discriminator),
+            at: self.clock.now(),
+            tenant,
+            unit: None,
+            actor: Actor::Service { name: "ingest".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+            cause: None,
+            subject,
+            act,
+            trace: custos_platform::telemetry::current_traceparent(),
+        }
+    }
+
+    /// Makes a fact durable and lets it be announced; nobody waits for the bus.
+    async fn state(&self, fact: Fact) -> Result<FactId, IngestError> {
+        let stated = self.facts.state(&fact).await?;
+        let id = stated.fact.id.clone();
+        self.facts.announce_later(stated);
+        Ok(id)
+    }
+}

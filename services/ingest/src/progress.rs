@@ -1,0 +1,133 @@
+//! How much of an upload is durable, asked of the store each time.
+//!
+//! Law: an answered offset is the *contiguous durable prefix* and never decreases within an upload id (INV-8). Bytes in memory
+//! never count, nor do parts behind a hole, nor a sum of sizes.
+
+use std::collections::BTreeMap;
+
+use custos_domain::{
+    keys,
+    manifest::StoredObject,
+    outboard::{Outboard, PART},
+};
+use custos_platform::vault::{
+    StoreError, Vault,
+    multipart::{Multipart, Part},
+};
+
+use crate::session::Session;
+
+/// What the store holds of an upload.
+#[derive(Debug, Clone)]
+pub enum Progress {
+    /// Bytes are still missing, or all are there and wait for Complete.
+    Receiving(Received),
+    /// The original exists; it may still lack its manifest.
+    Stored(StoredObject),
+    /// The store knows neither the upload nor the object: lost, never "complete".
+    Lost,
+}
+
+/// The bytes of an upload that are durable.
+#[derive(Debug, Clone, Default)]
+pub struct Received {
+    /// Good parts by index from zero, also those behind a hole: a good part is never sent again.
+    pub parts: BTreeMap<usize, Part>,
+    /// Parts before the first hole.
+    pub contiguous: usize,
+    /// The stored tail behind them: key and length.
+    pub tail: Option<(String, u64)>,
+}
+
+impl Received {
+    /// The offset to answer: bytes durable without a hole.
+    #[must_use]
+    pub fn offset(&self, length: u64) -> u64 {
+        let parts = (self.contiguous as u64 * PART).min(length);
+        parts + self.tail.as_ref().map_or(0, |(_, len)| *len)
+    }
+}
+
+/// Asks the store.
+pub async fn of(vault: &Vault, session: &Session, outboard: &Outboard) -> Result<Progress, StoreError> {
+    let parts = match &session.multipart {
+        None => match stored(vault, session).await? {
+            Some(object) => return Ok(Progress::Stored(object)),
+            None => Vec::new(),
+        },
+        Some(upload_id) => match vault.parts(multipart(vault, session, upload_id)).await {
+            Ok(parts) => parts,
+            // Completed, aborted, expired or destroyed: only the object itself can tell.
+            Err(StoreError::NoSuchUpload { .. } | StoreError::NotFound { .. }) => {
+                return Ok(stored(vault, session).await?.map_or(Progress::Lost, Progress::Stored));
+            }
+            Err(error) => return Err(error),
+        },
+    };
+    let good = good_parts(parts, outboard);
+    let contiguous = (0..).take_while(|index| good.contains_key(index)).count();
+    let tail = longest_tail(vault, session, contiguous as u64 * PART).await?;
+    Ok(Progress::Receiving(Received { parts: good, contiguous, tail }))
+}
+
+/// The multipart upload of a session.
+pub fn multipart<'a>(vault: &'a Vault, session: &'a Session, upload_id: &'a str) -> Multipart<'a> {
+    Multipart { bucket: &vault.buckets().originals, key: &session.original, upload_id }
+}
+
+/// The original, when the store has it: the oldest version of its key, and ours by its nonce.
+pub async fn stored(vault: &Vault, session: &Session) -> Result<Option<StoredObject>, StoreError> {
+    let Some(object) = vault.first_version(&vault.buckets().originals, &session.original).await? else {
+        return Ok(None);
+    };
+    let head = vault.head_version(&object).await?;
+    Ok((head.nonce.as_deref() == Some(&session.nonce)).then_some(object))
+}
+
+/// Parts whose length and checksum are those of the outboard. A store that tells no checksum is believed only on length here; the
+/// full-object checksum at Complete and the re-read settle it.
+fn good_parts(parts: Vec<Part>, outboard: &Outboard) -> BTreeMap<usize, Part> {
+    let indexed = parts.into_iter().filter_map(|part| Some((usize::try_from(part.number).ok()?.checked_sub(1)?, part)));
+    indexed
+        .filter(|(index, part)| {
+            let expected = outboard.part_crc(*index);
+            part.length == outboard.part_len(*index) && expected.is_some() && part.crc.is_none_or(|crc| Some(crc) == expected)
+        })
+        .collect()
+}
+
+async fn longest_tail(vault: &Vault, session: &Session, offset: u64) -> Result<Option<(String, u64)>, StoreError> {
+    let (found, _) = vault.keys(&vault.buckets().intake, &keys::tails(&session.upload), None).await?;
+    let here = found.into_iter().filter_map(|key| match keys::parse_tail(&key) {
+        Some((at, len)) if at == offset => Some((key, len)),
+        _ => None,
+    });
+    Ok(here.max_by_key(|(_, len)| *len))
+}
+
+#[cfg(test)]
+mod tests {
+    use custos_domain::{digest::Crc64, outboard::OutboardBuilder};
+
+    use super::*;
+
+    fn outboard(len: usize) -> Outboard {
+        let mut builder = OutboardBuilder::default();
+        builder.update(&vec![5; len]);
+        builder.finish().expect("outboard")
+    }
+
+    fn listed(number: i32, length: u64, crc: Option<Crc64>) -> Part {
+        Part { number, length, etag: "e".into(), crc }
+    }
+
+    #[test]
+    fn a_hole_a_wrong_length_and_a_wrong_checksum_do_not_count() {
+        let outboard = outboard(3 * usize::try_from(PART).expect("usize"));
+        let crc = outboard.part_crc(0);
+        let good = |parts| good_parts(parts, &outboard).into_keys().collect::<Vec<_>>();
+        assert_eq!(good(vec![listed(1, PART, crc), listed(3, PART, crc)]), [0, 2]);
+        assert_eq!(good(vec![listed(1, PART - 1, crc), listed(2, PART, Some(Crc64(1)))]), [] as [usize; 0]);
+        assert_eq!(good(vec![listed(1, PART, None), listed(4, PART, crc), listed(0, PART, crc)]), [0]);
+    }
+}

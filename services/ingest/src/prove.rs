@@ -1,0 +1,86 @@
+//! PUT /v1/uploads/{id}/outboard: what every MiB must be, before any of them is sent.
+
+use std::sync::Arc;
+
+use axum::{
+    body::Bytes,
+    extract::State,
+};
+use custos_platform::http::problem::Document;
+use custos_platform::http::extract::Path;
+use custos_domain::{ids::UploadId, keys, outboard::Outboard};
+use custos_platform::vault::{StoreError, multipart::Creation};
+use http::StatusCode;
+
+use crate::{
+    Ingest,
+    error::IngestError,
+    progress::multipart,
+    session::{Held, Stage},
+    station::Station,
+};
+
+/// Takes the outboard when it adds up to the signed root, length and checksum. Safe to repeat.
+#[utoipa::path(put, path = "/v1/uploads/{upload}/outboard", tag = "uploads", request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "BLAKE3 of every MiB, CRC64NVME of every 8 MiB"), params(("upload" = String, Path, description = "From Location")), security(("certificate" = [])), responses((status = 204, description = "Bytes may come"), (status = 422, body = Document)))]
+pub async fn prove(
+    State(ingest): State<Arc<Ingest>>,
+    station: Station,
+    Path(upload): Path<UploadId>,
+    body: Bytes,
+) -> Result<StatusCode, IngestError> {
+    let held = ingest.session_of(&station, &upload).await?;
+    if held.session.stage != Stage::Declared {
+        return Ok(StatusCode::NO_CONTENT);
+    }
+    let outboard = Outboard::decode(&body).map_err(|e| IngestError::Outboard(e.to_string()))?;
+    agree(&held, &outboard)?;
+    let intake = &ingest.vault.buckets().intake;
+    ingest.vault.write(intake, &keys::intake_outboard(&upload), body, "application/octet-stream").await?;
+    open(&ingest, held, &outboard).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The outboard must add up to what the station signed; then each MiB that fits the outboard is what the station signed.
+fn agree(held: &Held, outboard: &Outboard) -> Result<(), IngestError> {
+    let declared = &held.session.declaration;
+    let differs = |what: &str, outboard: String, declared: String| {
+        Err(IngestError::Outboard(format!("its {what} is {outboard}, the declaration says {declared}")))
+    };
+    if outboard.len() != declared.length {
+        return differs("length", outboard.len().to_string(), declared.length.to_string());
+    }
+    if outboard.root() != declared.root {
+        return differs("BLAKE3 root", outboard.root().to_string(), declared.root.to_string());
+    }
+    if outboard.crc() != declared.crc {
+        return differs("CRC64NVME", outboard.crc().to_string(), declared.crc.to_string());
+    }
+    Ok(())
+}
+
+/// Begins the store's multipart upload, locked, and lets bytes come. An item of one part is created in one call later.
+async fn open(ingest: &Ingest, held: Held, outboard: &Outboard) -> Result<(), IngestError> {
+    let mut session = held.session.clone();
+    session.stage = Stage::Receiving;
+    if outboard.parts() > 1 {
+        let creation = Creation {
+            bucket: &ingest.vault.buckets().originals,
+            key: &session.original,
+            nonce: &session.nonce,
+            locked_until: ingest.floor(session.tenant(), ingest.trusted_now()?)?,
+        };
+        session.multipart = Some(ingest.vault.begin_multipart(creation).await?);
+    }
+    let begun = session.multipart.clone();
+    match ingest.sessions.replace(&held, session).await {
+        Ok(_) => Ok(()),
+        // The same outboard came twice at once: the other request's upload stands, ours has no bytes.
+        Err(StoreError::Precondition { .. }) => {
+            if let Some(upload_id) = begun {
+                ingest.vault.abort(multipart(&ingest.vault, &held.session, &upload_id)).await?;
+            }
+            Ok(())
+        }
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,103 @@
+//! What a crash left half done is finished: uploads whose bytes are all there get their manifest, without the dock.
+//!
+//! Walks sessions, never the store's list of multiparts: that is not to be trusted (MinIO takes an exact key only).
+
+use std::{collections::HashSet, sync::Arc};
+
+use custos_domain::{calendar, ids::UploadId, keys};
+use jiff::ToSpan;
+use tokio::sync::Mutex;
+
+use crate::{
+    Ingest,
+    error::IngestError,
+    progress::{self, Progress},
+    session::{Session, Stage},
+};
+
+/// Days of sessions looked at, today included.
+const DAYS: i64 = 3;
+
+/// Finishes half-finished commits. Takes no input and may run at any time, also twice at once.
+#[derive(Debug, Default)]
+pub struct Reconciler {
+    /// Sessions that need no further look: committed or lost.
+    ended: Mutex<HashSet<UploadId>>,
+}
+
+impl Reconciler {
+    /// One round. Answers how many commits it finished.
+    pub async fn round(&self, ingest: &Arc<Ingest>) -> Result<usize, IngestError> {
+        let today = calendar::day(ingest.clock.now());
+        let mut ended = self.ended.lock().await;
+        let (mut seen, mut finished) = (HashSet::new(), 0);
+        for days in 0..DAYS {
+            let day = today.checked_sub(days.days()).unwrap_or(today);
+            let mut after = None;
+            loop {
+                let bucket = &ingest.vault.buckets().intake;
+                let (found, next) = ingest.vault.keys(bucket, &keys::sessions_of_day(day), after).await?;
+                for key in found {
+                    let Some(upload) = upload_of(&key) else { continue };
+                    if !ended.contains(&upload) {
+                        match look_at(ingest, &key).await? {
+                            Found::UnderWay => continue,
+                            Found::Finished => finished += 1,
+                            Found::Ended => {}
+                        }
+                    }
+                    seen.insert(upload);
+                }
+                if next.is_none() {
+                    break;
+                }
+                after = next;
+            }
+        }
+        *ended = seen;
+        Ok(finished)
+    }
+}
+
+enum Found {
+    UnderWay,
+    Finished,
+    Ended,
+}
+
+async fn look_at(ingest: &Arc<Ingest>, key: &str) -> Result<Found, IngestError> {
+    let Some(held) = ingest.sessions.load_key(key).await? else { return Ok(Found::Ended) };
+    match &held.session.stage {
+        Stage::Committed { .. } | Stage::Lost { .. } => Ok(Found::Ended),
+        Stage::Declared => Ok(Found::UnderWay),
+        Stage::Receiving if !whole(ingest, &held.session).await? => Ok(Found::UnderWay),
+        Stage::Receiving => match ingest.commits.commit(ingest, held.session.clone()).await {
+            Ok(deposit) => {
+                tracing::info!(item = %deposit.manifest.code, "finished a deposit that a crash had cut short");
+                Ok(Found::Finished)
+            }
+            // One bad session must not stop the round for the others.
+            Err(error) => {
+                tracing::warn!(upload = %held.session.upload, error = %error, "could not finish a deposit; next round");
+                Ok(Found::UnderWay)
+            }
+        },
+    }
+}
+
+async fn whole(ingest: &Ingest, session: &Session) -> Result<bool, IngestError> {
+    let outboard = match ingest.outboard(session).await {
+        Ok(outboard) => outboard,
+        Err(IngestError::OutboardRequired) => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    Ok(match progress::of(&ingest.vault, session, &outboard).await? {
+        Progress::Stored(_) => true,
+        Progress::Receiving(received) => received.contiguous == outboard.parts(),
+        Progress::Lost => false,
+    })
+}
+
+fn upload_of(key: &str) -> Option<UploadId> {
+    UploadId::parse(key.rsplit('/').next()?.strip_suffix(".json")?).ok()
+}

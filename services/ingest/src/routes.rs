@@ -1,0 +1,72 @@
+//! The API as a table, and its OpenAPI description.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    response::{IntoResponse, Response},
+    routing::{get, post, put},
+};
+use custos_domain::outboard::{MAX_LEN, Outboard};
+use custos_platform::http::{dress, openapi};
+use http::StatusCode;
+use opentelemetry::metrics::Meter;
+use utoipa::OpenApi;
+
+use crate::{
+    Ingest, declare, docking, hand_out,
+    headers::{EXTENSIONS, TUS_EXTENSION, TUS_MAX_SIZE, TUS_RESUMABLE, TUS_VERSION, VERSION},
+    prove, receive,
+};
+
+/// Every route of ingest.
+pub fn routes(ingest: Arc<Ingest>, meter: &Meter) -> Router {
+    let outboard_limit = usize::try_from(Outboard::encoded_len(MAX_LEN)).unwrap_or(usize::MAX);
+    let routes = Router::new()
+        .route("/v1/dockings", post(docking::open))
+        .route("/v1/dockings/{docking}/close", post(docking::close))
+        .route("/v1/uploads", post(declare::declare).options(options))
+        .route(
+            "/v1/uploads/{upload}",
+            get(receive::head).head(receive::head).patch(receive::patch).delete(hand_out::give_up).options(options),
+        )
+        .route("/v1/uploads/{upload}/outboard", put(prove::prove).layer(DefaultBodyLimit::max(outboard_limit)))
+        .route("/v1/uploads/{upload}/receipt", get(hand_out::receipt))
+        .route("/v1/uploads/{upload}/permit", get(hand_out::permit))
+        .with_state(ingest)
+        .merge(openapi::routes(Api::openapi()));
+    dress(routes, meter)
+}
+
+/// OPTIONS: what of tus is served.
+async fn options() -> Response {
+    let headers = [
+        (TUS_RESUMABLE, VERSION.to_owned()),
+        (TUS_VERSION, VERSION.to_owned()),
+        (TUS_EXTENSION, EXTENSIONS.to_owned()),
+        (TUS_MAX_SIZE, MAX_LEN.to_string()),
+    ];
+    (StatusCode::NO_CONTENT, headers).into_response()
+}
+
+/// The API in words.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Custos ingest",
+        description = "Where stations hand footage in: tus 1.0 with a signed declaration and an outboard, over mutual TLS."
+    ),
+    paths(
+        docking::open,
+        docking::close,
+        declare::declare,
+        prove::prove,
+        receive::head,
+        receive::patch,
+        hand_out::receipt,
+        hand_out::permit,
+        hand_out::give_up
+    )
+)]
+struct Api;

@@ -1,0 +1,205 @@
+//! A session: one upload under way, as one small object in the unlocked intake bucket, changed only by compare-and-set.
+//!
+//! It is written before the store's multipart upload is begun, so there is never an upload nobody knows of. What bytes are
+//! there is *not* kept here: that is asked of the store each time ([`crate::progress`]), so any replica resumes.
+
+use bytes::Bytes;
+use custos_domain::{
+    declaration::Declaration,
+    digest::Root,
+    dsse::Envelope,
+    ids::{StationId, TenantId, UploadId},
+    item::{ItemKey, UnifiedCode},
+    keys,
+    manifest::StoredObject,
+};
+use custos_platform::vault::{StoreError, Vault};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// One upload of one item.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Session {
+    /// The upload.
+    pub upload: UploadId,
+    /// When it began; also in the upload id.
+    pub begun: Timestamp,
+    /// The dock's signed declaration, verified when the session was created.
+    pub envelope: Envelope,
+    /// What the declaration says.
+    pub declaration: Declaration,
+    /// The station's certificate, DER in base64.
+    pub station_certificate: String,
+    /// Other stations of the agency that declared the same bytes for the same item.
+    #[serde(default)]
+    pub shared_with: Vec<StationId>,
+    /// Key of the original in the originals bucket.
+    pub original: String,
+    /// The store's multipart upload, once begun; items of one part have none.
+    pub multipart: Option<String>,
+    /// Kept in the original's metadata, to know our own object again.
+    pub nonce: String,
+    /// Raised by each newer request; a writer that finds a higher one stops.
+    pub epoch: u64,
+    /// Where it stands.
+    pub stage: Stage,
+    /// W3C `traceparent` the item's trace began with.
+    pub trace: Option<String>,
+}
+
+/// Where a session stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "stage", rename_all = "snake_case")]
+pub enum Stage {
+    /// Waiting for the outboard.
+    Declared,
+    /// Bytes may come.
+    Receiving,
+    /// There is a manifest; the session is only an address for its receipt.
+    Committed {
+        /// The item's code, with the variant if it became one.
+        code: UnifiedCode,
+        /// The manifest that stands.
+        manifest: StoredObject,
+    },
+    /// The store lost it, or it was given up. A new declaration begins a new upload.
+    Lost {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Session {
+    /// The agency whose item it is.
+    #[must_use]
+    pub fn tenant(&self) -> &TenantId {
+        &self.declaration.tenant
+    }
+
+    /// Bytes declared.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.declaration.length
+    }
+}
+
+/// A session as read, with what is needed to replace it.
+#[derive(Debug, Clone)]
+pub struct Held {
+    /// The session.
+    pub session: Session,
+    etag: String,
+}
+
+/// The moment an upload began, as its id (UUIDv7, RFC 9562) tells; none for an id that is not ours.
+#[must_use]
+pub fn begun(upload: &UploadId) -> Option<Timestamp> {
+    let (seconds, nanos) = uuid::Uuid::parse_str(upload.as_str()).ok()?.get_timestamp()?.to_unix();
+    Timestamp::new(i64::try_from(seconds).ok()?, i32::try_from(nanos).ok()?).ok()
+}
+
+/// Sessions in the intake bucket.
+#[derive(Debug, Clone)]
+pub struct Sessions {
+    vault: Vault,
+}
+
+impl Sessions {
+    /// Sessions of this store.
+    #[must_use]
+    pub fn new(vault: Vault) -> Self {
+        Self { vault }
+    }
+
+    /// Writes a new session.
+    pub async fn create(&self, session: &Session) -> Result<Held, StoreError> {
+        let key = keys::session(&session.upload, session.begun);
+        let etag = self.vault.create(self.bucket(), &key, encode(session)).await?;
+        Ok(Held { session: session.clone(), etag })
+    }
+
+    /// The session of an upload, when there is one.
+    pub async fn load(&self, upload: &UploadId) -> Result<Option<Held>, StoreError> {
+        let Some(begun) = begun(upload) else { return Ok(None) };
+        self.load_key(&keys::session(upload, begun)).await
+    }
+
+    /// The session at this key.
+    pub async fn load_key(&self, key: &str) -> Result<Option<Held>, StoreError> {
+        let Some(document) = self.vault.read_latest(self.bucket(), key).await? else { return Ok(None) };
+        let session = serde_json::from_slice(&document.bytes).map_err(|e| unreadable(key, &e))?;
+        Ok(Some(Held { session, etag: document.etag }))
+    }
+
+    /// Replaces a session if nobody did so since it was read; [`StoreError::Precondition`] when somebody did.
+    pub async fn replace(&self, held: &Held, session: Session) -> Result<Held, StoreError> {
+        let key = keys::session(&session.upload, session.begun);
+        let etag = self.vault.replace(self.bucket(), &key, encode(&session), &held.etag).await?;
+        Ok(Held { session, etag })
+    }
+
+    /// Applies `change` to the newest state of a session, again and again while others change it too.
+    pub async fn update(&self, upload: &UploadId, change: impl Fn(&mut Session)) -> Result<Option<Held>, StoreError> {
+        loop {
+            let Some(held) = self.load(upload).await? else { return Ok(None) };
+            let mut session = held.session.clone();
+            change(&mut session);
+            match self.replace(&held, session).await {
+                Err(StoreError::Precondition { .. }) => {}
+                other => return other.map(Some),
+            }
+        }
+    }
+
+    /// Makes `session` the upload of its item and bytes, or answers the upload that already is.
+    ///
+    /// `over` names a lost upload that may be displaced.
+    pub async fn claim(&self, session: &Session, over: Option<&UploadId>) -> Result<UploadId, StoreError> {
+        let key = keys::claim(&session.declaration.item(), &session.declaration.root);
+        let claim = encode(&Claim { upload: session.upload.clone() });
+        let written = match (self.read_claim(&key).await?, over) {
+            (None, _) => self.vault.create(self.bucket(), &key, claim).await,
+            (Some((standing, etag)), Some(lost)) if standing == *lost => {
+                self.vault.replace(self.bucket(), &key, claim, &etag).await
+            }
+            (Some((standing, _)), _) => return Ok(standing),
+        };
+        match written {
+            Ok(_) => Ok(session.upload.clone()),
+            // Another dock was faster by a moment: theirs stands.
+            Err(StoreError::Precondition { operation }) => {
+                self.read_claim(&key).await?.map(|(upload, _)| upload).ok_or(StoreError::Precondition { operation })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The upload that is bringing these bytes for this item.
+    pub async fn claimed(&self, item: &ItemKey, root: &Root) -> Result<Option<UploadId>, StoreError> {
+        Ok(self.read_claim(&keys::claim(item, root)).await?.map(|(upload, _)| upload))
+    }
+
+    async fn read_claim(&self, key: &str) -> Result<Option<(UploadId, String)>, StoreError> {
+        let Some(document) = self.vault.read_latest(self.bucket(), key).await? else { return Ok(None) };
+        let claim: Claim = serde_json::from_slice(&document.bytes).map_err(|e| unreadable(key, &e))?;
+        Ok(Some((claim.upload, document.etag)))
+    }
+
+    fn bucket(&self) -> &str {
+        &self.vault.buckets().intake
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Claim {
+    upload: UploadId,
+}
+
+fn encode<T: Serialize>(value: &T) -> Bytes {
+    // Structs of strings and numbers always serialise.
+    serde_json::to_vec(value).unwrap_or_default().into()
+}
+
+fn unreadable(key: &str, error: &serde_json::Error) -> StoreError {
+    StoreError::Refused { operation: "GetObject", code: "UnreadableDocument".to_owned(), detail: format!("{key}: {error}") }
+}

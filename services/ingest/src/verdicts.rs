@@ -1,0 +1,74 @@
+//! Looking up, giving up and clearing sessions; the verdicts on uploads that become no item.
+
+use bytes::Bytes;
+use custos_domain::{
+    fact::{Act, IncidentClass, Subject},
+    ids::UploadId,
+    keys,
+    manifest::StoredObject,
+};
+
+use crate::{
+    Ingest,
+    error::IngestError,
+    session::{Held, Session, Stage},
+    station::Station,
+};
+
+impl Ingest {
+    /// The session of an upload, when it is this station's.
+    pub(crate) async fn session_of(&self, station: &Station, upload: &UploadId) -> Result<Held, IngestError> {
+        let held = self.sessions.load(upload).await?.filter(|held| station.owns(&held.session));
+        held.ok_or(IngestError::Unknown)
+    }
+
+    /// Marks an upload as lost, aloud. A lost upload is never "complete"; the dock begins another by itself.
+    pub(crate) async fn lose(&self, session: &Session, reason: &str) -> IngestError {
+        tracing::error!(upload = %session.upload, reason, "upload lost; the dock will begin another");
+        crate::metrics::lost();
+        let lost = Stage::Lost { reason: reason.to_owned() };
+        let marked = self.sessions.update(&session.upload, |session| {
+            // A commit that got through meanwhile stands.
+            if !matches!(session.stage, Stage::Committed { .. }) {
+                session.stage = lost.clone();
+            }
+        });
+        match marked.await {
+            Ok(_) => IngestError::Lost(reason.to_owned()),
+            Err(error) => error.into(),
+        }
+    }
+
+    /// The store does not hold what was sent: says so in a locked document, states it, and gives the upload up.
+    pub(crate) async fn reject(
+        &self,
+        session: &Session,
+        original: &StoredObject,
+        reason: &str,
+    ) -> Result<IngestError, IngestError> {
+        let document = serde_json::json!({ "upload": session.upload, "reason": reason, "original": original, "session": session });
+        let key = keys::rejected(&session.upload, session.begun);
+        let until = self.floor(session.tenant(), self.trusted_now()?)?;
+        let bytes = Bytes::from(document.to_string());
+        self.vault.create_locked(&self.vault.buckets().originals, &key, bytes, "application/json", until).await?;
+        let subject = Subject::Upload { upload: session.upload.clone() };
+        let rejected = Act::DepositRejected { reason: reason.to_owned(), original: Some(original.clone()) };
+        let cause = self.state(self.fact(session.tenant().clone(), subject.clone(), rejected, "")).await?;
+        let incident = Act::IncidentOpened { class: IncidentClass::StoreFault, detail: reason.to_owned() };
+        let mut incident = self.fact(session.tenant().clone(), subject, incident, "store_fault");
+        incident.cause = Some(cause);
+        self.state(incident).await?;
+        crate::metrics::rejected();
+        self.lose(session, reason).await;
+        Ok(IngestError::Rejected(reason.to_owned()))
+    }
+
+    /// Clears what an upload left in the intake bucket once its manifest stands. What stays behind is only litter.
+    pub(crate) async fn discard_leftovers(&self, upload: &UploadId) {
+        let _ = self.vault.discard_intake(&keys::intake_outboard(upload)).await;
+        let tails = self.vault.keys(&self.vault.buckets().intake, &keys::tails(upload), None).await;
+        for key in tails.map(|(keys, _)| keys).unwrap_or_default() {
+            let _ = self.vault.discard_intake(&key).await;
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Where everything lies in the store. The only place that spells an object key.
+//!
+//! | bucket | lock | what |
+//! |---|---|---|
+//! | originals | yes | `footage/`, `outboards/` by hour; `manifests/`, `seals/`, `mismatches/`, `permits/` by item; `rejected/` by upload |
+//! | log | yes | `facts/` by subject |
+//! | intake | no | `sessions/` by day, `claims/`, `outboards/`, `tails/`: what is under way |
+//! | derived | no | by item; rebuildable |
+//!
+//! Keys under a date keep folders near a thousand entries: listing 10⁵ keys of one folder takes MinIO 14 s (tried).
+
+use jiff::{Timestamp, civil::Date};
+
+use crate::{
+    calendar,
+    digest::Root,
+    fact::{Fact, Subject},
+    ids::UploadId,
+    item::{ItemKey, UnifiedCode},
+};
+
+/// Names of the buckets, from configuration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Buckets {
+    /// Locked: originals and what proves them.
+    pub originals: String,
+    /// Unlocked: sessions, tails.
+    pub intake: String,
+    /// Locked: facts.
+    pub log: String,
+    /// Unlocked: playback copies; rebuildable.
+    pub derived: String,
+}
+
+/// The original of an upload that began at `started`.
+#[must_use]
+pub fn original(upload: &UploadId, started: Timestamp) -> String {
+    format!("footage/{}/{upload}", hour(started))
+}
+
+/// The locked outboard beside it.
+#[must_use]
+pub fn outboard(upload: &UploadId, started: Timestamp) -> String {
+    format!("outboards/{}/{upload}", hour(started))
+}
+
+/// Why an upload became no item.
+#[must_use]
+pub fn rejected(upload: &UploadId, started: Timestamp) -> String {
+    format!("rejected/{}/{upload}.json", hour(started))
+}
+
+/// The manifest: no date, for tomorrow's retry must meet the same key.
+#[must_use]
+pub fn manifest(key: &ItemKey) -> String {
+    format!("manifests/{}.json", item_path(key))
+}
+
+/// The hashing service's seal.
+#[must_use]
+pub fn seal(key: &ItemKey) -> String {
+    format!("seals/{}.json", item_path(key))
+}
+
+/// The hashing service's report that the re-read did not match; stands in the way of a permit.
+#[must_use]
+pub fn mismatch(key: &ItemKey) -> String {
+    format!("mismatches/{}.json", item_path(key))
+}
+
+/// The erase permit.
+#[must_use]
+pub fn permit(key: &ItemKey) -> String {
+    format!("permits/{}.json", item_path(key))
+}
+
+/// The prefix of all manifests, to walk them.
+pub const MANIFESTS: &str = "manifests/";
+
+/// The prefix of all originals of a day.
+#[must_use]
+pub fn originals_of_day(day: Date) -> String {
+    format!("footage/{}/", day.strftime("%Y/%m/%d"))
+}
+
+/// A fact, beside the other facts of its subject.
+#[must_use]
+pub fn fact(fact: &Fact) -> String {
+    let folder = match &fact.subject {
+        Subject::Item { code, day } => item_facts(code, *day),
+        Subject::Docking { station, docking } => format!("facts/dockings/{}/{station}/{docking}/", fact.tenant),
+        Subject::Upload { upload } => format!("facts/uploads/{}/{upload}/", fact.tenant),
+        Subject::Catalogue { day } => format!("facts/catalogue/{}/", day.strftime("%Y/%m/%d")),
+    };
+    format!("{folder}{}.json", fact.id)
+}
+
+/// The folder of an item's facts.
+#[must_use]
+pub fn item_facts(code: &UnifiedCode, day: Date) -> String {
+    format!("facts/items/{}/{code}/", day.strftime("%Y/%m/%d"))
+}
+
+/// The prefix of all facts, to walk them.
+pub const FACTS: &str = "facts/";
+
+/// An upload's session.
+#[must_use]
+pub fn session(upload: &UploadId, started: Timestamp) -> String {
+    format!("{}{upload}.json", sessions_of_day(calendar::day(started)))
+}
+
+/// The prefix of all sessions begun on a day.
+#[must_use]
+pub fn sessions_of_day(day: Date) -> String {
+    format!("sessions/{}/", day.strftime("%Y/%m/%d"))
+}
+
+/// The prefix of all sessions.
+pub const SESSIONS: &str = "sessions/";
+
+/// Which upload is bringing these bytes for this item: makes a second docking of the same file meet the first.
+#[must_use]
+pub fn claim(key: &ItemKey, root: &Root) -> String {
+    format!("claims/{}/{root}.json", item_path(key))
+}
+
+/// The outboard of an upload under way.
+#[must_use]
+pub fn intake_outboard(upload: &UploadId) -> String {
+    format!("outboards/{upload}")
+}
+
+/// The prefix of an upload's cut tails.
+#[must_use]
+pub fn tails(upload: &UploadId) -> String {
+    format!("tails/{upload}/")
+}
+
+/// Bytes of an upload from `offset`, too few for a part.
+#[must_use]
+pub fn tail(upload: &UploadId, offset: u64, len: u64) -> String {
+    format!("{}{offset:016}-{len:08}", tails(upload))
+}
+
+/// Offset and length of a tail, from its key.
+#[must_use]
+pub fn parse_tail(key: &str) -> Option<(u64, u64)> {
+    let (offset, len) = key.rsplit('/').next()?.split_once('-')?;
+    Some((offset.parse().ok()?, len.parse().ok()?))
+}
+
+/// The folder of an item's derivatives in the derived bucket.
+#[must_use]
+pub fn derived(key: &ItemKey) -> String {
+    format!("{}/", item_path(key))
+}
+
+/// The record of an item's derivation.
+#[must_use]
+pub fn derivation(key: &ItemKey) -> String {
+    format!("{}derivation.json", derived(key))
+}
+
+fn item_path(key: &ItemKey) -> String {
+    let ItemKey { tenant, device, recording, segment, variant } = key;
+    let variant = variant.as_ref().map(|v| format!("-V{}", v.as_str())).unwrap_or_default();
+    format!("{tenant}/{device}/{recording}/{segment}{variant}")
+}
+
+fn hour(at: Timestamp) -> String {
+    calendar::shanghai(at).strftime("%Y/%m/%d/%H").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tails_are_named_by_offset_and_length() {
+        let upload = UploadId::parse("0192-ab").expect("upload");
+        let key = tail(&upload, 8 << 20, 77);
+        assert_eq!(parse_tail(&key), Some((8 << 20, 77)));
+        assert!(key.starts_with(&tails(&upload)));
+    }
+}

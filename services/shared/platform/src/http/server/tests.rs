@@ -1,0 +1,235 @@
+//! Real TLS on loopback: who gets in, who is thrown out, and how a server stops.
+
+use std::{future::pending, io, time::Instant};
+
+use axum::routing::get;
+use opentelemetry_sdk::Resource;
+use tempfile::TempDir;
+
+use super::*;
+use crate::{
+    admin::Health,
+    clock::Clock,
+    http::{
+        dress,
+        identity::StationIdentity,
+        test_pki::{Client, Leaf, Pki},
+    },
+    lifecycle::{Drained, Lifecycle},
+    telemetry::Metrics,
+};
+
+const STATION: &str = "custos://station/E/NJ/XW/S7";
+const LIMIT: Duration = Duration::from_secs(15);
+const LONG: Duration = Duration::from_secs(3600);
+
+/// A server that asks for client certificates, and all that belongs to it.
+struct Bench {
+    pki: Pki,
+    files: TempDir,
+    address: SocketAddr,
+    lifecycle: Lifecycle,
+    metrics: Metrics,
+}
+
+impl Bench {
+    async fn new(clock: Clock) -> Self {
+        let (pki, files) = (Pki::new(), tempfile::tempdir().expect("dir"));
+        write(&files, "ca.pem", &pki.ca.pem());
+        write(&files, "crl.pem", &pki.crl(&[]));
+        write_pair(&files, &pki.server());
+        let metrics = Metrics::new(Resource::builder().build()).expect("metrics");
+        let lifecycle = Lifecycle::new();
+        let health = Health::new(lifecycle.clone());
+        let context = Context { name: "test", lifecycle: lifecycle.clone(), health, clock, meter: metrics.meter() };
+        let server = Server::bind(&args(&files), &context).await.expect("server");
+        let address = server.address().expect("address");
+        server.start(dress(routes(), &metrics.meter()));
+        Self { pki, files, address, lifecycle, metrics }
+    }
+
+    async fn connect(&self, leaf: &Leaf) -> Client {
+        self.pki.connect(self.address, Some(leaf)).await.expect("connected")
+    }
+
+    /// Tries to get an answer without being entitled to one.
+    async fn intrude(&self, leaf: Option<&Leaf>) -> io::Result<(u16, String)> {
+        self.pki.connect(self.address, leaf).await?.get("/who").await
+    }
+
+    /// Waits until the metrics show `line`.
+    async fn measured(&self, line: &str) {
+        let begin = Instant::now();
+        while !self.metrics.render().expect("metrics").lines().any(|found| found == line) {
+            assert!(begin.elapsed() < LIMIT, "no {line} in {}", self.metrics.render().expect("metrics"));
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    async fn refused_as(&self, reason: &str) {
+        self.measured(&format!("custos_tls_handshakes_total{{outcome=\"{reason}\"}} 1")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_station_is_known_by_its_certificate() {
+    let bench = Bench::new(Clock::system()).await;
+    let mut client = bench.connect(&bench.pki.station(&[STATION])).await;
+    assert_eq!(client.get("/who").await.expect("answer"), (200, STATION.to_owned()));
+    assert_eq!(client.get("/who").await.expect("kept alive").0, 200);
+}
+
+#[tokio::test]
+async fn a_certificate_that_names_no_station_gets_a_problem_that_says_so() {
+    let bench = Bench::new(Clock::system()).await;
+    let mut client = bench.connect(&bench.pki.station(&["custos://station/E/S7"])).await;
+    let (status, body) = client.get("/who").await.expect("answer");
+    assert_eq!(status, 403);
+    assert!(body.contains("urn:custos:problem:not-a-station") && body.contains("<unit path>"), "{body}");
+}
+
+#[tokio::test]
+async fn strangers_get_no_answer_and_are_counted() {
+    let bench = Bench::new(Clock::system()).await;
+    assert!(bench.intrude(None).await.is_err());
+    bench.refused_as("no_certificate").await;
+    assert!(bench.intrude(Some(&Pki::new().station(&[STATION]))).await.is_err());
+    bench.refused_as("unknown_authority").await;
+    assert!(bench.intrude(Some(&bench.pki.station_until(&[STATION], 2021))).await.is_err());
+    bench.refused_as("expired").await;
+    assert!(bench.intrude(Some(&bench.pki.server())).await.is_err(), "a server's certificate is no station's");
+    bench.refused_as("bad_certificate").await;
+}
+
+#[tokio::test]
+async fn a_revocation_cuts_idle_and_busy_connections_and_refuses_new_ones() {
+    let bench = Bench::new(Clock::system()).await;
+    let (revoked, other) = (bench.pki.station(&[STATION]), bench.pki.station(&["custos://station/E/NJ/S8"]));
+    let (mut idle, mut busy) = (bench.connect(&revoked).await, bench.connect(&revoked).await);
+    let mut innocent = bench.connect(&other).await;
+    for client in [&mut idle, &mut busy, &mut innocent] {
+        assert_eq!(client.get("/who").await.expect("answer").0, 200);
+    }
+    busy.send("/endless").await.expect("sent");
+
+    write(&bench.files, "crl.pem", &bench.pki.crl(&[&revoked]));
+    let cut = async { (busy.receive().await, idle.receive().await) };
+    let (busy, idle) = tokio::time::timeout(LIMIT, cut).await.expect("cut in time");
+    assert!(busy.is_err() && idle.is_err(), "{busy:?} {idle:?}");
+    bench.measured("custos_tls_cut_connections_total{reason=\"revoked\"} 2").await;
+    assert!(bench.intrude(Some(&revoked)).await.is_err());
+    bench.refused_as("revoked").await;
+    assert_eq!(innocent.get("/who").await.expect("others go on").0, 200);
+}
+
+#[tokio::test]
+async fn a_certificate_that_runs_out_ends_its_connection() {
+    let clock = Clock::manual(Clock::system().now());
+    let bench = Bench::new(clock.clone()).await;
+    let mut client = bench.connect(&bench.pki.station_until(&[STATION], 2090)).await;
+    assert_eq!(client.get("/who").await.expect("answer").0, 200);
+    clock.advance(Duration::from_secs(90 * 366 * 86_400));
+    let ended = tokio::time::timeout(LIMIT, client.receive()).await.expect("ended in time");
+    assert!(ended.is_err());
+    bench.measured("custos_tls_cut_connections_total{reason=\"expired\"} 1").await;
+}
+
+#[tokio::test]
+async fn a_new_certificate_is_served_without_a_restart_and_a_broken_one_is_not() {
+    let bench = Bench::new(Clock::system()).await;
+    let station = bench.pki.station(&[STATION]);
+    let mut before = bench.connect(&station).await;
+    let renewed = bench.pki.server();
+    write_pair(&bench.files, &renewed);
+    bench.measured("custos_tls_reloads_total{outcome=\"taken\"} 1").await;
+    let after = bench.connect(&station).await;
+    assert_eq!(after.server_serial(), renewed.serial.to_bytes());
+    assert_ne!(before.server_serial(), renewed.serial.to_bytes());
+    assert_eq!(before.get("/who").await.expect("old connections go on").0, 200);
+
+    write(&bench.files, "cert.pem", "not a certificate");
+    let refused = async {
+        while !bench.metrics.render().expect("metrics").contains("custos_tls_reloads_total{outcome=\"refused\"} 1") {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(LIMIT, refused).await.expect("noticed");
+    assert_eq!(bench.connect(&station).await.server_serial(), renewed.serial.to_bytes());
+}
+
+#[tokio::test]
+async fn a_drain_finishes_running_requests_and_takes_no_new_ones() {
+    let bench = Bench::new(Clock::system()).await;
+    let station = bench.pki.station(&[STATION]);
+    let (mut busy, mut idle) = (bench.connect(&station).await, bench.connect(&station).await);
+    assert_eq!(idle.get("/who").await.expect("answer").0, 200);
+    busy.send("/slow").await.expect("sent");
+    bench.measured("http_server_active_requests 1").await;
+
+    let drain = bench.lifecycle.drain(LONG, pending());
+    let (drained, busy, idle) = tokio::join!(drain, busy.receive(), idle.receive());
+    assert_eq!(drained, Drained::Softly);
+    assert_eq!(busy.expect("finished").0, 200);
+    assert!(idle.is_err(), "idle connections are closed");
+    assert!(bench.pki.connect(bench.address, Some(&station)).await.is_err(), "the port is closed");
+}
+
+#[tokio::test]
+async fn the_hard_stop_drops_running_requests() {
+    let bench = Bench::new(Clock::system()).await;
+    let mut client = bench.connect(&bench.pki.station(&[STATION])).await;
+    client.send("/endless").await.expect("sent");
+    bench.measured("http_server_active_requests 1").await;
+    let drain = bench.lifecycle.drain(Duration::from_millis(100), pending());
+    let (drained, answer) = tokio::join!(drain, client.receive());
+    assert_eq!(drained, Drained::Hard);
+    assert!(answer.is_err());
+    bench.measured("http_server_active_requests 0").await;
+}
+
+#[tokio::test]
+async fn files_that_cannot_work_are_refused_at_the_start_by_option() {
+    let (pki, files) = (Pki::new(), tempfile::tempdir().expect("dir"));
+    let complaint = |args: &TlsArgs| {
+        let metrics = Metrics::new(Resource::builder().build()).expect("metrics");
+        Reloader::load(args, Clock::system(), &metrics.meter()).expect_err("refused").to_string()
+    };
+    let args = args(&files);
+    assert!(complaint(&args).starts_with("--tls-cert: cannot read"));
+    write_pair(&files, &pki.server());
+    write(&files, "ca.pem", &pki.ca.pem());
+    write(&files, "crl.pem", &pki.ca.pem());
+    assert!(complaint(&args).starts_with("--client-crl: the file holds nothing of this kind"));
+    write(&files, "crl.pem", &pki.crl(&[]));
+    write(&files, "key.pem", &pki.server().key.serialize_pem());
+    assert!(complaint(&args).starts_with("--tls-cert: "), "a key of another certificate");
+}
+
+fn args(files: &TempDir) -> TlsArgs {
+    let path = |name| files.path().join(name);
+    TlsArgs {
+        listen: ([127, 0, 0, 1], 0).into(),
+        tls_cert: path("cert.pem"),
+        tls_key: path("key.pem"),
+        client_ca: Some(path("ca.pem")),
+        client_crl: Some(path("crl.pem")),
+        tls_reload: Duration::from_millis(100),
+        max_connections: 64.try_into().expect("not zero"),
+    }
+}
+
+fn routes() -> Router {
+    Router::new()
+        .route("/who", get(async |station: StationIdentity| station.uri()))
+        .route("/slow", get(async || tokio::time::sleep(Duration::from_millis(500)).await))
+        .route("/endless", get(async || pending::<()>().await))
+}
+
+fn write_pair(files: &TempDir, server: &Leaf) {
+    write(files, "cert.pem", &server.cert.pem());
+    write(files, "key.pem", &server.key.serialize_pem());
+}
+
+fn write(files: &TempDir, name: &str, content: &str) {
+    std::fs::write(files.path().join(name), content).expect("write");
+}

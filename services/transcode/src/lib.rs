@@ -1,0 +1,3 @@
+//! Custos transcode: derivatives of sealed originals.
+
+pub mod media;

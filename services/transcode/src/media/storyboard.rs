@@ -1,0 +1,180 @@
+//! Storyboard and thumbnail of a playback copy.
+//!
+//! Made from the copy, not from the original: its keyframes are known to be at most some seconds apart, its times are the
+//! times a player shows, and only keyframes are decoded.
+
+use std::fmt::Write;
+
+use super::bench::{Bench, Step};
+use super::outcome::{OutputFile, Role};
+use super::plan::fit;
+use super::progress::Stage;
+use super::sandbox::{OUTPUT, Program};
+use super::timeline::Analysis;
+use super::{outputs, tool};
+
+const TILES: usize = 100;
+const COLUMNS: usize = 10;
+const TILE_BOX: (u32, u32) = (160, 160);
+const THUMBNAIL_BOX: (u32, u32) = (640, 640);
+/// A second apart at least: closer pictures tell nothing more.
+const CLOSEST: u64 = 1_000_000;
+
+/// Storyboard, its index and a thumbnail; empty if not one keyframe decodes.
+pub(super) async fn make(bench: &mut Bench<'_>, video: &Analysis, size: (u32, u32)) -> Step<Vec<OutputFile>> {
+    bench.advance(Stage::Preview, 0);
+    let tile = fit(size, TILE_BOX);
+    let interval = (video.span / TILES as u64).max(CLOSEST);
+    let rows = pick(&video.keyframes, interval).len().clamp(1, TILES).div_ceil(COLUMNS);
+    let times = draw(bench, tile, interval, rows).await?;
+    if times.is_empty() || outputs::accept(bench.out, Role::Storyboard).await.is_none() {
+        return Ok(Vec::new());
+    }
+    let shown = &times[..times.len().min(rows * COLUMNS)];
+    outputs::write(bench.out, Role::StoryboardIndex, index(shown, video.span / 1000, tile).as_bytes()).await?;
+    thumbnail(bench, video, fit(size, THUMBNAIL_BOX)).await?;
+    let mut files = Vec::new();
+    for role in [Role::Storyboard, Role::StoryboardIndex, Role::Thumbnail] {
+        files.extend(outputs::accept(bench.out, role).await);
+    }
+    Ok(files)
+}
+
+/// The keyframes FFmpeg will select: the first, and each that is `interval` after the one before.
+fn pick(keyframes: &[u64], interval: u64) -> Vec<u64> {
+    let mut picked: Vec<u64> = Vec::new();
+    for &time in keyframes {
+        if picked.last().is_none_or(|last| time >= last + interval) {
+            picked.push(time);
+        }
+    }
+    picked
+}
+
+/// Draws the grid and returns the time of each picture in it, milliseconds.
+async fn draw(bench: &mut Bench<'_>, tile: (u32, u32), interval: u64, rows: usize) -> Step<Vec<u64>> {
+    let (seconds, micros) = (interval / 1_000_000, interval % 1_000_000);
+    let filter = format!(
+        "select='isnan(prev_selected_t)+gte(t-prev_selected_t,{seconds}.{micros:06})',\
+         scale={}:{},setsar=1,format=yuvj420p,showinfo,tile={COLUMNS}x{rows}",
+        tile.0, tile.1
+    );
+    // Showinfo tells the times; it speaks at level info. The words are FFmpeg's own: the copy carries no metadata.
+    let mut arguments = tool::ffmpeg_start("repeat+level+info");
+    arguments.extend(tool::owned(["-skip_frame", "nokey"]));
+    arguments.extend(tool::open(&playback(), Some("mov"), bench.limits));
+    arguments.extend(tool::owned(["-an", "-filter:v", &filter, "-frames:v", "1"]));
+    arguments.extend(jpeg_output(Role::Storyboard, "5"));
+    let media_bytes = outputs::accept(bench.out, Role::PlaybackMedia).await.map_or(0, |file| file.bytes);
+    let budget = bench.limits.reading(media_bytes);
+    let finished = bench.run(Program::Ffmpeg, arguments, &budget, |_| super::sandbox::Flow::Quiet).await?;
+    Ok(if finished.success { finished.stderr.lines().filter_map(shown_at).collect() } else { Vec::new() })
+}
+
+/// Reads `[Parsed_showinfo_4 @ 0x55] [info] n:   0 pts:      0 pts_time:0.5     duration: …`, in milliseconds.
+fn shown_at(line: &str) -> Option<u64> {
+    let (head, rest) = line.split_once("pts_time:")?;
+    if !head.contains("showinfo") || !head.contains(" n:") {
+        return None;
+    }
+    let seconds: f64 = rest.split_whitespace().next()?.parse().ok()?;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded on this line")]
+    (seconds.abs() < 1e9).then(|| (seconds.max(0.0) * 1000.0).round() as u64)
+}
+
+/// WebVTT whose cues are places in the storyboard (W3C Media Fragments, `xywh`).
+fn index(times: &[u64], length_ms: u64, tile: (u32, u32)) -> String {
+    let mut text = "WEBVTT\n".to_owned();
+    for (number, &time) in times.iter().enumerate() {
+        let from = if number == 0 { 0 } else { time };
+        let to = times.get(number + 1).copied().unwrap_or(length_ms).max(from + 1);
+        let (column, row) = (number % COLUMNS, number / COLUMNS);
+        let (x, y) = (column * tile.0 as usize, row * tile.1 as usize);
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "\n{} --> {}\n{}#xywh={x},{y},{},{}\n",
+            clock(from),
+            clock(to),
+            Role::Storyboard.file_name(),
+            tile.0,
+            tile.1
+        );
+    }
+    text
+}
+
+fn clock(ms: u64) -> String {
+    format!("{:02}:{:02}:{:02}.{:03}", ms / 3_600_000, ms / 60_000 % 60, ms / 1000 % 60, ms % 1000)
+}
+
+/// One picture a tenth into the recording, where people tend to be in view; the very first one if that does not decode.
+async fn thumbnail(bench: &mut Bench<'_>, video: &Analysis, size: (u32, u32)) -> Step<()> {
+    let wanted = video.keyframes.iter().rev().find(|&&time| time <= video.span / 10).copied().unwrap_or(0);
+    for time in [wanted, 0] {
+        let mut arguments = tool::ffmpeg_start("repeat+level+error");
+        arguments.extend(["-noaccurate_seek".to_owned(), "-ss".to_owned(), format!("{}us", time)]);
+        arguments.extend(tool::open(&playback(), Some("mov"), bench.limits));
+        let filter = format!("scale={}:{},setsar=1,format=yuvj420p", size.0, size.1);
+        arguments.extend(tool::owned(["-an", "-filter:v", &filter, "-frames:v", "1"]));
+        arguments.extend(jpeg_output(Role::Thumbnail, "4"));
+        let budget = bench.limits.small();
+        bench.run(Program::Ffmpeg, arguments, &budget, |_| super::sandbox::Flow::Quiet).await?;
+        if outputs::accept(bench.out, Role::Thumbnail).await.is_some() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn playback() -> String {
+    format!("{OUTPUT}/{}", Role::PlaybackMedia.file_name())
+}
+
+/// Arguments that write one JPEG of this quality (2 best, 31 worst).
+pub(super) fn jpeg_output(role: Role, quality: &str) -> Vec<String> {
+    let path = format!("{OUTPUT}/{}", role.file_name());
+    tool::owned(["-map_metadata", "-1", "-flags", "+bitexact", "-c:v", "mjpeg", "-q:v", quality, "-f", "image2", "-update", "1", &path])
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn times_are_read_from_showinfo_of_old_and_new_versions() {
+        let old = "[Parsed_showinfo_4 @ 0x55d0] [info] n:   3 pts:  61440 pts_time:4       pos:  1234 fmt:yuvj420p";
+        let new = "[Parsed_showinfo_4 @ 0x55d0] [info] n:   3 pts: 184320 pts_time:12.0335 duration:    512 fmt:yuv420p";
+        assert_eq!((shown_at(old), shown_at(new)), (Some(4000), Some(12_034)));
+        assert_eq!(shown_at("[Parsed_showinfo_4 @ 0x55d0] [info]   side data - pts_time:7"), None);
+        assert_eq!(shown_at("[info] title n: pts_time:7"), None);
+    }
+
+    #[test]
+    fn the_index_covers_the_recording_without_holes() {
+        let times: Vec<u64> = (0..12).map(|number| 80 + number * 4000).collect();
+        let text = index(&times, 50_000, (160, 90));
+        assert!(text.starts_with("WEBVTT\n\n00:00:00.000 --> 00:00:04.080\nstoryboard.jpg#xywh=0,0,160,90\n"));
+        assert!(text.contains("\n00:00:40.080 --> 00:00:44.080\nstoryboard.jpg#xywh=0,90,160,90\n"));
+        assert!(text.ends_with("\n00:00:44.080 --> 00:00:50.000\nstoryboard.jpg#xywh=160,90,160,90\n"));
+    }
+
+    #[test]
+    fn hours_do_not_wrap() {
+        assert_eq!(clock(100 * 3_600_000 + 61_001), "100:01:01.001");
+    }
+
+    proptest! {
+        #[test]
+        fn never_more_pictures_than_the_grid_and_a_few(mut keyframes in prop::collection::vec(0u64..40_000_000_000, 1..500)) {
+            keyframes.sort_unstable();
+            let span = keyframes[keyframes.len() - 1] + 1;
+            let interval = (span / TILES as u64).max(CLOSEST);
+            let picked = pick(&keyframes, interval);
+            prop_assert!(picked.len() <= TILES + 1);
+            prop_assert!(picked.windows(2).all(|pair| pair[1] - pair[0] >= interval));
+        }
+    }
+}
