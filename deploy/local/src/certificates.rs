@@ -6,8 +6,9 @@ use anyhow::Context;
 use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
 use rand::CryptoRng;
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer,
-    KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_ED25519, RevocationReason, RevokedCertParams, SanType, SerialNumber,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DnType, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_ED25519, RevocationReason, RevokedCertParams, SanType,
+    SerialNumber,
 };
 
 use crate::{
@@ -189,7 +190,7 @@ impl Authority {
     }
 
     fn validity(&self) -> anyhow::Result<Validity> {
-        let today = self.now.to_zoned(TimeZone::UTC).date();
+        let today = TimeZone::UTC.to_datetime(self.now).date();
         Ok(Validity { from: today.yesterday()?, until: today.checked_add(Span::new().days(LIFETIME_DAYS))? })
     }
 

@@ -81,7 +81,7 @@ impl StackConfig {
 
 /// The repository from which this crate was built.
 pub fn repository() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").components().collect()
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap_or(Path::new("/")).to_owned()
 }
 
 /// Where cargo puts the programs of a development build.

@@ -3,18 +3,10 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use custos_platform::clock::Clock;
 use futures::future::try_join_all;
 use nix::sys::signal::Signal;
 
-use crate::{
-    config::StackConfig,
-    part::Part,
-    process::Process,
-    provision::database,
-    stack::Stack,
-    steps::Steps,
-};
+use crate::{part::Part, process::Process, provision::database, stack::Stack, steps::Steps};
 
 /// How long a part gets to stop before it is killed: more than the grace period services give their work.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -94,11 +86,6 @@ impl Stack {
             try_join_all(parts.iter().map(|&part| self.stop_told(part, steps))).await?;
         }
         Ok(())
-    }
-
-    /// Stops the stack of `config`, if there is one.
-    pub async fn down(config: StackConfig, clock: Clock, steps: Steps) -> anyhow::Result<()> {
-        Self::open(config, clock)?.stop_all(steps).await
     }
 
     /// Kills every part, now.

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How long a token made here is good.
-const SHIFT: Duration = Duration::from_secs(12 * 3600);
+const SHIFT: Duration = Duration::from_hours(12);
 
 impl Stack {
     /// The folder layout, such as the log files.

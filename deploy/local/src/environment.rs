@@ -94,7 +94,10 @@ fn bus_and_database(stack: &Stack, text: &mut String) -> anyhow::Result<()> {
 }
 
 fn documents(stack: &Stack, text: &mut String) -> anyhow::Result<()> {
-    heading(text, "Who is who. `curl --cacert \"$CUSTOS_CA\" …`; docks add --cert \"$CUSTOS_DOCK_CERT\" --key \"$CUSTOS_DOCK_KEY\",");
+    heading(
+        text,
+        "Who is who. `curl --cacert \"$CUSTOS_CA\" …`; docks add --cert \"$CUSTOS_DOCK_CERT\" --key \"$CUSTOS_DOCK_KEY\",",
+    );
     text.push_str("# people -H \"Authorization: Bearer $(deploy/local/token e-auditor)\".\n");
     let station = seeds::station(TENANT)?;
     let dock = stack.station(&station)?;
@@ -102,6 +105,7 @@ fn documents(stack: &Stack, text: &mut String) -> anyhow::Result<()> {
         ("CUSTOS_CA", stack.authority.root().certificate),
         ("CUSTOS_DOCK_CERT", dock.certificate),
         ("CUSTOS_DOCK_KEY", dock.key),
+        ("CUSTOS_DOCK_STATE", stack.folders.dock(station.id.as_str())),
         ("CUSTOS_TRUST_FILE", stack.folders.trust()),
         ("CUSTOS_JWKS", stack.folders.jwks()),
     ] {

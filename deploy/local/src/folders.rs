@@ -98,21 +98,16 @@ pub fn create(folder: &Path) -> anyhow::Result<()> {
 
 /// Writes a file that only its owner may read, whole or not at all; creates its folder.
 pub fn write(path: &Path, content: impl AsRef<[u8]>) -> anyhow::Result<()> {
-    let context = || format!("writing {}", path.display());
+    let doing = || format!("writing {}", path.display());
     if let Some(folder) = path.parent() {
         create(folder)?;
     }
     let next = path.with_added_extension("next");
-    let mut file = fs::OpenOptions::new()
-        .create(true)
-        .write(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&next)
-        .with_context(context)?;
-    file.write_all(content.as_ref()).with_context(context)?;
+    let mut file =
+        fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&next).with_context(doing)?;
+    file.write_all(content.as_ref()).with_context(doing)?;
     drop(file);
-    fs::rename(&next, path).with_context(context)
+    fs::rename(&next, path).with_context(doing)
 }
 
 /// Reads a text file.

@@ -7,17 +7,10 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use crate::{
-    folders::Folders,
-    part::Part,
-    ports::Ports,
-    process::Process,
-    provision::database,
-    secrets::Secrets,
-};
+use crate::{folders::Folders, part::Part, ports::Ports, process::Process, provision::database, secrets::Secrets};
 
 /// How long a part gets to become ready.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Between two questions.
 const PAUSE: Duration = Duration::from_millis(25);
@@ -89,5 +82,5 @@ fn tail(path: &Path) -> String {
     let text = std::fs::read(path).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let lines: Vec<&str> = text.lines().collect();
-    lines[lines.len().saturating_sub(TAIL)..].iter().map(|line| format!("    {line}\n")).collect()
+    format!("    {}", lines[lines.len().saturating_sub(TAIL)..].join("\n    "))
 }

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 const PREFIX: &str = "custos-stack-";
 
 /// How long the folder of a failed or killed test stays for somebody to look into.
-const KEPT: Duration = Duration::from_secs(3600);
+const KEPT: Duration = Duration::from_hours(1);
 
 /// A new folder for a stack. Sweeps away old ones whose stack is gone: a killed test cannot remove its own.
 pub(crate) fn fresh_folder() -> anyhow::Result<TempDir> {

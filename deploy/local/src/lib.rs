@@ -8,13 +8,14 @@
 //! 3. [`folders`], [`ports`], [`process`], [`state`]: where it lives on the machine.
 //! 4. [`secrets`], [`certificates`], [`seeds`], [`tokens`]: who may do what.
 //! 5. [`servers`], [`provision`], [`services`], [`health`]: each part by itself.
-//! 6. [`sample`], [`docking`], [`report`]: the sample recorders and what became of their files.
+//! 6. [`sample`], [`report`], [`up`]: the sample recorders and what became of their files.
 
 pub mod certificates;
 pub mod config;
 mod control;
 mod endpoints;
 mod environment;
+mod docking;
 pub mod folders;
 pub mod health;
 mod leftovers;
@@ -22,16 +23,21 @@ pub mod part;
 pub mod ports;
 pub mod process;
 pub mod provision;
+pub mod report;
+pub mod sample;
 pub mod secrets;
 pub mod seeds;
 pub mod servers;
 pub mod services;
 mod stack;
 pub mod state;
+pub mod status;
 pub mod steps;
 pub mod tokens;
+pub mod up;
 
 pub use config::StackConfig;
+pub use docking::Docked;
 pub use part::Part;
 pub use secrets::Owner;
 pub use stack::Stack;

@@ -57,6 +57,11 @@ impl Ports {
         self.work(part) + 1
     }
 
+    /// The port that says most about `part`: where it does its work, or else where it tells how it is.
+    pub fn telling(self, part: Part) -> u16 {
+        if part.is_service() && !part.has_api() { self.admin(part) } else { self.work(part) }
+    }
+
     fn is_free(self) -> bool {
         (self.0..self.0 + BLOCK).all(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok())
     }

@@ -66,6 +66,9 @@ impl Process {
     /// Starts it in a session of its own and writes the pid file.
     pub fn launch(launch: &Launch) -> anyhow::Result<Self> {
         let context = || format!("starting {}", launch.program.display());
+        if launch.program.is_absolute() && !launch.program.exists() {
+            bail!("{} is missing; deploy/local/up installs and builds it", launch.program.display());
+        }
         for file in [&launch.log, &launch.pid_file] {
             folders::create(file.parent().context("a file without a folder")?)?;
         }

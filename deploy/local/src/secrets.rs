@@ -58,6 +58,11 @@ impl Secrets {
         Ok(secrets)
     }
 
+    /// The credentials of a stack that has been started before.
+    pub fn of(folders: &Folders) -> Self {
+        Self(folders.clone())
+    }
+
     /// The file with the credential.
     pub fn file(&self, owner: Owner, secret: Secret) -> PathBuf {
         self.0.secret(owner.name(), secret.name())

@@ -52,15 +52,16 @@ pub struct Stack {
 impl Stack {
     /// Starts a stack for a test and waits until every part is ready.
     pub async fn start(config: StackConfig) -> anyhow::Result<Self> {
-        Self::up(config, Clock::system(), Steps::Silent).await
+        Box::pin(Self::up(config, Clock::system(), Steps::Silent)).await
     }
 
     /// Starts what does not run yet, sets up what is not set up, and waits until every part is ready.
     pub async fn up(config: StackConfig, clock: Clock, steps: Steps) -> anyhow::Result<Self> {
         let stack = Self::open(config, clock)?;
-        let started = try_join_all(Part::SERVERS.map(|part| stack.ensure_told(part, steps))).await?;
+        let started = try_join_all(Part::SERVERS.map(|part| Box::pin(stack.ensure_told(part, steps)))).await?;
         if started.contains(&true) {
-            let setup = async { stack.provision().await.map(|()| ((), "buckets, users, roles, streams".to_owned())) };
+            let setup =
+                async { Box::pin(stack.provision()).await.map(|()| ((), "buckets, users, roles, streams".to_owned())) };
             steps.run("set up", setup).await?;
         }
         try_join_all(stack.config.services.iter().map(|&part| stack.ensure_told(part, steps))).await?;
@@ -71,15 +72,9 @@ impl Stack {
     /// Opens the stack's folder, making ports, credentials and certificates where they are missing; starts nothing. Fails
     /// when another command is busy with the stack.
     pub fn open(config: StackConfig, clock: Clock) -> anyhow::Result<Self> {
-        let (temporary, root) = match &config.folder {
-            Some(folder) => (None, absolute(folder)?),
-            None => {
-                let folder = leftovers::fresh_folder()?;
-                let root = folder.path().to_owned();
-                (Some(folder), root)
-            }
-        };
-        let folders = Folders::new(root);
+        let temporary = if config.folder.is_none() { Some(leftovers::fresh_folder()?) } else { None };
+        let folder = temporary.as_ref().map(TempDir::path).or(config.folder.as_deref());
+        let folders = Folders::new(absolute(folder.context("a stack needs a folder")?)?);
         folders::create(folders.root())?;
         let lock = lock(&folders)?;
         let (ports, lease) = settle_ports(&folders)?;
@@ -139,7 +134,7 @@ impl Stack {
                 (false, false) => "runs already",
                 (false, true) => "runs already, from an older build: deploy/local/down and up take the new one",
             };
-            anyhow::Ok((started, format!("127.0.0.1:{:<6} {how}", self.port_to_tell(part))))
+            anyhow::Ok((started, format!("127.0.0.1:{:<6} {how}", self.ports.telling(part))))
         };
         steps.run(part.name(), ensure).await
     }
@@ -150,11 +145,6 @@ impl Stack {
             Some(process) if process.is_running() => Ok(Some(process)),
             _ => Process::find(&self.folders.pid(part)),
         }
-    }
-
-    /// The port that says most about a part: its API, or where it tells how it is.
-    pub(crate) fn port_to_tell(&self, part: Part) -> u16 {
-        if part.is_service() && !part.has_api() { self.ports.admin(part) } else { self.ports.work(part) }
     }
 
     async fn launch(&self, part: Part) -> anyhow::Result<Launch> {

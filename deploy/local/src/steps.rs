@@ -19,11 +19,7 @@ pub enum Steps {
 
 impl Steps {
     /// Does `work`, then tells `what`, what came of it and how long it took.
-    pub async fn run<T, E>(
-        self,
-        what: &str,
-        work: impl Future<Output = Result<(T, String), E>>,
-    ) -> Result<T, E> {
+    pub async fn run<T, E>(self, what: &str, work: impl Future<Output = Result<(T, String), E>>) -> Result<T, E> {
         let started = Instant::now();
         let (done, outcome) = work.await?;
         let took = started.elapsed();

@@ -70,7 +70,7 @@ mod tests {
         let issuer = Issuer::new(SigningKey::from_bytes(&[7; 32]));
         let person = seeds::find("e-leader").expect("person");
         let now = Timestamp::from_second(4_000_000_000).expect("now");
-        let token = issuer.token(person, now, Duration::from_secs(60)).expect("token");
+        let token = issuer.token(person, now, Duration::from_mins(1)).expect("token");
 
         let keys: JwkSet = serde_json::from_value(issuer.jwks()).expect("keys");
         let key = DecodingKey::from_jwk(keys.find(KEY_ID).expect("key")).expect("decoding key");
@@ -79,7 +79,7 @@ mod tests {
         rules.set_audience(&[AUDIENCE]);
         rules.validate_nbf = false;
         let read = jsonwebtoken::decode::<Value>(&token, &key, &rules).expect("valid").claims;
-        assert_eq!(read, claims(person, now, Duration::from_secs(60)));
+        assert_eq!(read, claims(person, now, Duration::from_mins(1)));
         assert_eq!(read["exp"], 4_000_000_060_i64);
     }
 }

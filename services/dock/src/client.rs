@@ -27,7 +27,7 @@ use crate::{
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(10);
 /// Longest wait for anything but the bytes of an item.
-const SMALL: Duration = Duration::from_secs(60);
+const SMALL: Duration = Duration::from_mins(1);
 /// Largest answer taken into memory: receipts and permits are a few KiB.
 const LARGEST_ANSWER: usize = 1 << 20;
 
@@ -148,7 +148,9 @@ impl Ingest {
     /// Hands in the outboard.
     pub async fn put_outboard(&self, upload: &UploadId, encoded: Vec<u8>) -> Result<(), Trouble> {
         let request = self.request(Method::PUT, &format!("v1/uploads/{upload}/outboard"));
-        answered(request.timeout(2 * SMALL).header(CONTENT_TYPE, "application/octet-stream").body(encoded)).await.map(drop)
+        answered(request.timeout(2 * SMALL).header(CONTENT_TYPE, "application/octet-stream").body(encoded))
+            .await
+            .map(drop)
     }
 
     /// Sends the bytes of `flow`, whose stream is `body`; answers the first byte ingest does not have.
@@ -225,7 +227,9 @@ async fn answered(request: RequestBuilder) -> Result<Response, Trouble> {
 /// An address where things are created is never "lost": it is the wrong address.
 fn nothing_here(outcome: Result<Response, Trouble>) -> Result<Response, Trouble> {
     match outcome {
-        Err(Trouble::Lost) => Err(Trouble::Protocol("there is no ingest at this address: check --ingest-url".to_owned())),
+        Err(Trouble::Lost) => {
+            Err(Trouble::Protocol("there is no ingest at this address: check --ingest-url".to_owned()))
+        }
         other => other,
     }
 }

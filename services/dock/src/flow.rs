@@ -20,9 +20,9 @@ use crate::read::{Groups, ReadError};
 /// One frame: small, so that a slow line still shows that it moves.
 const FRAME: usize = 64 << 10;
 /// Longest time without a frame being taken.
-const STALL: Duration = Duration::from_secs(60);
+const STALL: Duration = Duration::from_mins(1);
 /// Longest wait for the answer after the last byte of an item: the store's commit takes up to ten minutes.
-const COMMIT: Duration = Duration::from_secs(660);
+const COMMIT: Duration = Duration::from_mins(11);
 /// How often standing still is looked for.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -156,7 +156,8 @@ mod tests {
         let bytes = clip((2 << 20) + 99);
         for start in [0, 1, FRAME - 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, bytes.len() - 1, bytes.len()] {
             let flow = Flow::new(start as u64, bytes.len() as u64);
-            let frames: Vec<Bytes> = flow.frames(groups(dir.path(), &bytes, &bytes)).try_collect().await.expect("frames");
+            let frames: Vec<Bytes> =
+                flow.frames(groups(dir.path(), &bytes, &bytes)).try_collect().await.expect("frames");
             assert!(frames.concat() == bytes[start..], "{start}");
             assert_eq!(flow.at(), bytes.len() as u64);
         }

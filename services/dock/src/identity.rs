@@ -87,7 +87,9 @@ pub enum CredentialError {
         cert: PathBuf,
     },
     /// Outside its dates, by the station's own clock.
-    #[error("the station's certificate in {path} is valid from {from} to {until}: renew it, or set this station's clock")]
+    #[error(
+        "the station's certificate in {path} is valid from {from} to {until}: renew it, or set this station's clock"
+    )]
     Dates {
         /// The file.
         path: PathBuf,
@@ -102,16 +104,17 @@ impl Credentials {
     /// Reads and cross-checks the three files; `now` is the station's clock.
     pub fn load(files: &CredentialFiles, now: Timestamp) -> Result<Self, CredentialError> {
         let (ca, cert, key) = (read(&files.ca)?, read(&files.cert)?, read(&files.key)?);
-        let authorities = reqwest::Certificate::from_pem_bundle(&ca).map_err(|e| format(&files.ca, "certificates in PEM", e))?;
+        let authorities =
+            reqwest::Certificate::from_pem_bundle(&ca).map_err(|e| format(&files.ca, "certificates in PEM", &e))?;
         if authorities.is_empty() {
-            return Err(format(&files.ca, "certificates in PEM", "it holds none"));
+            return Err(format(&files.ca, "certificates in PEM", &"it holds none"));
         }
         let signing = std::str::from_utf8(&key)
-            .map_err(|e| format(&files.key, KEY, e))
-            .and_then(|pem| SigningKey::from_pkcs8_pem(pem).map_err(|e| format(&files.key, KEY, e)))?;
+            .map_err(|e| format(&files.key, KEY, &e))
+            .and_then(|pem| SigningKey::from_pkcs8_pem(pem).map_err(|e| format(&files.key, KEY, &e)))?;
         let station = station_of(&files.cert, &cert, &files.key, &KeyId(signing.verifying_key().to_bytes()), now)?;
         let pair = [cert.as_slice(), b"\n", key.as_slice()].concat();
-        let tls = reqwest::Identity::from_pem(&pair).map_err(|e| format(&files.cert, "a certificate in PEM", e))?;
+        let tls = reqwest::Identity::from_pem(&pair).map_err(|e| format(&files.cert, "a certificate in PEM", &e))?;
         Ok(Self { station, signing, tls, authorities })
     }
 
@@ -125,9 +128,15 @@ impl Credentials {
 const KEY: &str = "an Ed25519 private key in PKCS#8 PEM";
 
 /// Checks the first certificate of `pem` against key and clock and reads the station out of it.
-fn station_of(path: &Path, pem: &[u8], key_path: &Path, key: &KeyId, now: Timestamp) -> Result<Station, CredentialError> {
-    let (_, block) = parse_x509_pem(pem).map_err(|e| format(path, "a certificate in PEM", e))?;
-    let (_, cert) = parse_x509_certificate(&block.contents).map_err(|e| format(path, "an X.509 certificate", e))?;
+fn station_of(
+    path: &Path,
+    pem: &[u8],
+    key_path: &Path,
+    key: &KeyId,
+    now: Timestamp,
+) -> Result<Station, CredentialError> {
+    let (_, block) = parse_x509_pem(pem).map_err(|e| format(path, "a certificate in PEM", &e))?;
+    let (_, cert) = parse_x509_certificate(&block.contents).map_err(|e| format(path, "an X.509 certificate", &e))?;
     if cert.public_key().subject_public_key.data.as_ref() != key.0 {
         return Err(CredentialError::NotAPair { key: key_path.to_owned(), cert: path.to_owned() });
     }
@@ -170,7 +179,7 @@ fn read(path: &Path) -> Result<Vec<u8>, CredentialError> {
     std::fs::read(path).map_err(|source| CredentialError::Read { path: path.to_owned(), source })
 }
 
-fn format(path: &Path, expected: &'static str, detail: impl ToString) -> CredentialError {
+fn format(path: &Path, expected: &'static str, detail: &impl ToString) -> CredentialError {
     CredentialError::Format { path: path.to_owned(), expected, detail: detail.to_string() }
 }
 

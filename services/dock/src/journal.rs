@@ -45,6 +45,18 @@ impl Journal {
         self.off_thread(move |db| write(db, FILES, &key, &entry)).await
     }
 
+    /// Remembers several files in one step.
+    pub async fn put_all(&self, entries: Vec<(FileKey, Entry)>) -> Result<(), JournalError> {
+        self.off_thread(move |db| {
+            let transaction = db.begin_write()?;
+            for (key, entry) in &entries {
+                transaction.open_table(FILES)?.insert(key.to_string().as_str(), json(entry)?.as_slice())?;
+            }
+            Ok(transaction.commit()?)
+        })
+        .await
+    }
+
     /// Remembers a file that was read once, with its outboard, in one step.
     pub async fn put_hashed(&self, key: &FileKey, entry: Entry, outboard: Vec<u8>) -> Result<(), JournalError> {
         let key = key.to_string();
@@ -147,7 +159,8 @@ fn all<T: DeserializeOwned>(db: &impl ReadableDatabase, table: Table) -> Result<
 }
 
 fn parse<T: DeserializeOwned>(key: &str, value: &[u8]) -> Result<T, JournalError> {
-    serde_json::from_slice(value).map_err(|e| JournalError::Unreadable { key: key.escape_debug().to_string(), detail: e.to_string() })
+    serde_json::from_slice(value)
+        .map_err(|e| JournalError::Unreadable { key: key.escape_debug().to_string(), detail: e.to_string() })
 }
 
 fn json(value: &impl Serialize) -> Result<Vec<u8>, JournalError> {

@@ -2,12 +2,7 @@
 
 use custos_domain::outboard::GROUP;
 
-use crate::{
-    read::ReadError,
-    retry::Stop,
-    trouble::Trouble,
-    verify::Distrust,
-};
+use crate::{read::ReadError, retry::Stop, trouble::Trouble, verify::Distrust};
 
 /// Why a file was not deposited in this docking.
 #[derive(Debug, thiserror::Error)]
@@ -19,7 +14,9 @@ pub enum Left {
     #[error("neither its name nor the recorder tells the recorder's number: pass --device NUMBER")]
     NoDevice,
     /// The name is a recorder's, the kind is not known.
-    #[error("its name is a recorder's, but neither extension nor folder tells video, photograph or audio: add the extension to the naming rules (--rules)")]
+    #[error(
+        "its name is a recorder's, but neither extension nor folder tells video, photograph or audio: add the extension to the naming rules (--rules)"
+    )]
     UnknownKind,
     /// A folder or entry that cannot be looked at.
     #[error("{0}")]

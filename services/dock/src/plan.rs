@@ -9,13 +9,13 @@ use custos_domain::{
     calendar,
     ids::{DeviceId, OfficerId, RecordingId, Segment},
     item::ItemKind,
-    recorder::{RecorderInfo, Recognition, Rules, Unknown, safe_name},
+    recorder::{Recognition, RecorderInfo, Rules, Unknown, safe_name},
 };
-use jiff::civil::DateTime;
+use jiff::{Timestamp, civil::DateTime};
 
 use crate::{
     left::Left,
-    scan::{Found, Ignored, Scan},
+    scan::{Found, Ignored, Scan, Snapshot},
 };
 
 /// One file to hand in, with everything known before it is read.
@@ -48,8 +48,8 @@ pub struct Job {
 pub struct Stay {
     /// Its path, made printable.
     pub name: String,
-    /// Bytes.
-    pub length: u64,
+    /// What it was when listed.
+    pub snapshot: Snapshot,
     /// Its kind, when that is known.
     pub kind: Option<ItemKind>,
     /// Why.
@@ -136,7 +136,9 @@ impl Plan {
             Recognition::Unrecognised(unknown) => match (unknown.kind, unknown.why) {
                 (Some(kind), _) => (kind, unknown.key_file, None),
                 (None, Unknown::Kind) => return self.stays(found, name, None, Left::UnknownKind),
-                (None, _) => return self.ignored.push((name, "neither video, photograph nor audio by its name".to_owned())),
+                (None, _) => {
+                    return self.ignored.push((name, "neither video, photograph nor audio by its name".to_owned()));
+                }
             },
         };
         if found.snapshot.length == 0 {
@@ -161,7 +163,7 @@ impl Plan {
     }
 
     fn stays(&mut self, found: &Found, name: String, kind: Option<ItemKind>, left: Left) {
-        self.stay.push(Stay { name, length: found.snapshot.length, kind, left });
+        self.stay.push(Stay { name, snapshot: found.snapshot, kind, left });
     }
 
     /// Where neither operator nor recorder named the recorder, most of its files' names do; other numbers are remarked on.
@@ -172,17 +174,24 @@ impl Plan {
         }
         let most = count.iter().max_by_key(|(device, files)| (**files, std::cmp::Reverse(**device)));
         let docked = self.device.clone().or_else(|| most.map(|(device, _)| (*device).clone()));
-        let others: Vec<String> =
-            count.iter().filter(|(device, _)| Some(**device) != docked.as_ref()).map(|(d, n)| format!("{n} of {d}")).collect();
+        let others: Vec<String> = count
+            .iter()
+            .filter(|(device, _)| Some(**device) != docked.as_ref())
+            .map(|(d, n)| format!("{n} of {d}"))
+            .collect();
         if let (Some(docked), false) = (&docked, others.is_empty()) {
-            self.remarks.push(format!("this is recorder {docked}, but there are files by other recorders: {}", others.join(", ")));
+            self.remarks.push(format!(
+                "this is recorder {docked}, but there are files by other recorders: {}",
+                others.join(", ")
+            ));
         }
         self.device = docked;
     }
 }
 
 fn unreadable(ignored: &Ignored) -> Stay {
-    Stay { name: shown(&ignored.relative), length: 0, kind: None, left: Left::Unlisted(ignored.why.clone()) }
+    let snapshot = Snapshot { length: 0, modified: Timestamp::UNIX_EPOCH };
+    Stay { name: shown(&ignored.relative), snapshot, kind: None, left: Left::Unlisted(ignored.why.clone()) }
 }
 
 fn is_hidden(path: &Path) -> bool {
@@ -191,7 +200,7 @@ fn is_hidden(path: &Path) -> bool {
 
 /// When a file began: by its name, else by its last change.
 fn began(job: &Job) -> DateTime {
-    job.started_at_device.unwrap_or_else(|| calendar::shanghai(job.found.snapshot.modified).datetime())
+    job.started_at_device.unwrap_or_else(|| calendar::shanghai(job.found.snapshot.modified))
 }
 
 #[cfg(test)]

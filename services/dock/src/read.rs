@@ -122,6 +122,14 @@ pub fn probe(source: &Source) -> Result<String, ReadError> {
     Ok(hasher.finalize().to_hex()[..32].to_owned())
 }
 
+/// The first 64 KiB of a small text file. Blocking.
+pub fn head(source: &Source) -> Result<Vec<u8>, ReadError> {
+    let mut file = source.open()?;
+    let mut buffer = vec![0; to_usize(SAMPLE.min(source.snapshot.length))];
+    source.fill(&mut file, 0, &mut buffer)?;
+    Ok(buffer)
+}
+
 /// Reads a file again by the MiB, letting only bytes through that agree with what was declared.
 #[derive(Debug)]
 pub struct Groups {

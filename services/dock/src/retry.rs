@@ -9,7 +9,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// Longest pause of our own choosing.
 const LONGEST_PAUSE: Duration = Duration::from_secs(15);
 /// Longest pause ingest may ask for.
-const LONGEST_ASKED: Duration = Duration::from_secs(600);
+const LONGEST_ASKED: Duration = Duration::from_mins(10);
 /// How often one MiB may arrive damaged before this station or the recorder is held to be failing.
 const DAMAGED_LIMIT: u32 = 5;
 
@@ -90,11 +90,20 @@ impl Retry {
     /// a station's recorders over the second half of each pause.
     pub fn next(&mut self, during: Step, trouble: Trouble, now: Duration, jitter: f64) -> Next {
         let step = match (&trouble, during) {
-            (Trouble::Unreachable(_) | Trouble::Busy { .. } | Trouble::Pending { .. }, Step::Create | Step::Receipt) => during,
-            (Trouble::Unreachable(_) | Trouble::Busy { .. } | Trouble::Pending { .. } | Trouble::Superseded, _) => Step::Ask,
-            (Trouble::Offset { offset }, _) => Step::Send { offset: *offset },
+            (
+                Trouble::Unreachable(_) | Trouble::Busy { .. } | Trouble::Pending { .. },
+                Step::Create | Step::Receipt,
+            ) => during,
             (Trouble::OutboardRequired, Step::Send { offset }) => Step::Outboard { offset },
-            (Trouble::OutboardRequired, _) => Step::Ask,
+            (
+                Trouble::Unreachable(_)
+                | Trouble::Busy { .. }
+                | Trouble::Pending { .. }
+                | Trouble::Superseded
+                | Trouble::OutboardRequired,
+                _,
+            ) => Step::Ask,
+            (Trouble::Offset { offset }, _) => Step::Send { offset: *offset },
             (Trouble::Lost, Step::Create) => return Next::Stop(Stop::Final(trouble)),
             (Trouble::Lost, _) => Step::Create,
             (Trouble::Checksum { mib, offset }, _) => match self.damaged_again(*mib) {
@@ -116,13 +125,18 @@ impl Retry {
 
     /// Own pause, or what ingest asked for when that is longer. The first answer that only corrects us costs no pause.
     fn pause(&self, trouble: &Trouble, jitter: f64) -> Duration {
-        let corrected = matches!(trouble, Trouble::Offset { .. } | Trouble::OutboardRequired | Trouble::Lost | Trouble::Checksum { .. });
+        let corrected = matches!(
+            trouble,
+            Trouble::Offset { .. } | Trouble::OutboardRequired | Trouble::Lost | Trouble::Checksum { .. }
+        );
         if corrected && self.troubles == 0 {
             return Duration::ZERO;
         }
         let own = backoff(self.troubles, jitter);
         match trouble {
-            Trouble::Busy { after: Some(asked), .. } | Trouble::Pending { after: Some(asked) } => own.max((*asked).min(LONGEST_ASKED)),
+            Trouble::Busy { after: Some(asked), .. } | Trouble::Pending { after: Some(asked) } => {
+                own.max((*asked).min(LONGEST_ASKED))
+            }
             _ => own,
         }
     }

@@ -148,7 +148,8 @@ mod tests {
             std::os::unix::fs::symlink("..", dir.path().join("DCIM/loop")).expect("link");
         }
         let scan = scan(dir.path()).expect("scan");
-        let names: Vec<_> = scan.files.iter().map(|f| (f.relative.to_str().expect("utf-8"), f.snapshot.length)).collect();
+        let names: Vec<_> =
+            scan.files.iter().map(|f| (f.relative.to_str().expect("utf-8"), f.snapshot.length)).collect();
         assert_eq!(names, [("DCIM/100/b.mp4", 5), ("a.jpg", 0)]);
         #[cfg(unix)]
         assert_eq!(scan.ignored.len(), 2, "{:?}", scan.ignored);

@@ -43,7 +43,9 @@ pub enum TrustError {
         purpose: &'static str,
     },
     /// One key for both: then one service could say that it checked itself.
-    #[error("the trust file {path} names key {key} for receipts and for seals: the re-read must be signed by another service")]
+    #[error(
+        "the trust file {path} names key {key} for receipts and for seals: the re-read must be signed by another service"
+    )]
     Shared {
         /// The file.
         path: PathBuf,
@@ -85,7 +87,10 @@ mod tests {
         let (a, b) = ("11".repeat(32), "22".repeat(32));
         let trust = load(&format!(r#"{{"receipt":["{a}"],"seal":["{b}"]}}"#)).expect("trust");
         assert_eq!((trust.receipt, trust.seal), (vec![KeyId([0x11; 32])], vec![KeyId([0x22; 32])]));
-        assert!(matches!(load(&format!(r#"{{"receipt":["{a}"],"seal":[]}}"#)), Err(TrustError::Empty { purpose: "seal", .. })));
+        assert!(matches!(
+            load(&format!(r#"{{"receipt":["{a}"],"seal":[]}}"#)),
+            Err(TrustError::Empty { purpose: "seal", .. })
+        ));
         assert!(matches!(load(&format!(r#"{{"receipt":["{a}"],"seal":["{a}"]}}"#)), Err(TrustError::Shared { .. })));
         for text in ["", "{}", r#"{"receipt":["xy"],"seal":[]}"#, r#"{"receipt":[],"seal":[],"other":[]}"#] {
             assert!(matches!(load(text), Err(TrustError::Format { .. })), "{text}");

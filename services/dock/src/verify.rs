@@ -54,7 +54,8 @@ pub enum Distrust {
 /// ingest keeps these beside them under a code that names them.
 pub fn receipt(envelope: &Envelope, trust: &Trust, declared: &Declared) -> Result<Receipt, Distrust> {
     const DOC: &str = "the receipt";
-    let receipt: Receipt = envelope.open(&trust.receipt).map_err(|source| Distrust::Signature { document: DOC, source })?;
+    let receipt: Receipt =
+        envelope.open(&trust.receipt).map_err(|source| Distrust::Signature { document: DOC, source })?;
     let variant = declared.item.variant_of(&declared.root);
     if *receipt.code.key() != declared.item && *receipt.code.key() != variant {
         let expected = UnifiedCode::of(declared.item.clone());
@@ -100,7 +101,8 @@ impl Permission {
 /// speak of the very version the receipt named.
 pub fn permit(envelope: &Envelope, trust: &Trust, receipt: &Receipt) -> Result<Permission, Distrust> {
     const DOC: &str = "the erase permit";
-    let permit: ErasePermit = envelope.open(&trust.receipt).map_err(|source| Distrust::Signature { document: DOC, source })?;
+    let permit: ErasePermit =
+        envelope.open(&trust.receipt).map_err(|source| Distrust::Signature { document: DOC, source })?;
     same(DOC, "code", &receipt.code, &permit.code)?;
     same(DOC, "root", &receipt.root, &permit.root)?;
     same(DOC, "length", &receipt.length, &permit.length)?;
@@ -125,7 +127,12 @@ fn seal(envelope: &Envelope, trust: &Trust, receipt: &Receipt) -> Result<(), Dis
     same(DOC, "manifest root", &receipt.manifest_root, &seal.manifest_root)
 }
 
-fn same<T: PartialEq + ToString>(document: &'static str, field: &'static str, expected: &T, found: &T) -> Result<(), Distrust> {
+fn same<T: PartialEq + ToString>(
+    document: &'static str,
+    field: &'static str,
+    expected: &T,
+    found: &T,
+) -> Result<(), Distrust> {
     if expected == found { Ok(()) } else { Err(differs(document, field, expected, found)) }
 }
 
@@ -135,7 +142,11 @@ fn same_debug<T: PartialEq + std::fmt::Debug>(
     expected: &T,
     found: &T,
 ) -> Result<(), Distrust> {
-    if expected == found { Ok(()) } else { Err(differs(document, field, &format!("{expected:?}"), &format!("{found:?}"))) }
+    if expected == found {
+        Ok(())
+    } else {
+        Err(differs(document, field, &format!("{expected:?}"), &format!("{found:?}")))
+    }
 }
 
 fn differs(document: &'static str, field: &'static str, expected: &impl ToString, found: &impl ToString) -> Distrust {
@@ -143,4 +154,4 @@ fn differs(document: &'static str, field: &'static str, expected: &impl ToString
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

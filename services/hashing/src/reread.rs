@@ -3,14 +3,15 @@
 //! SM3 is the slowest by far (0.5 GB/s a core against 1.9 and 7), so each digest of a piece runs on a thread of its own while the
 //! next piece is on its way from the store.
 
-use std::ops::ControlFlow;
-
 use bytes::Bytes;
 use custos_domain::{
     digest::{Crc64, Root, Sha256, Sm3},
     manifest::StoredObject,
 };
-use custos_platform::vault::{StoreError, Vault};
+use custos_platform::{
+    vault::{StoreError, Vault},
+    worker::Delivery,
+};
 use sha2::Digest;
 
 /// Bytes in one read. Short, so that a legal hold never waits for us (MinIO lets an open GET block one).
@@ -53,12 +54,12 @@ pub enum RereadError {
     Thread(String),
 }
 
-/// Reads `length` bytes of a version. `progress` is called after each piece and may stop the read.
+/// Reads `length` bytes of a version. Tells the bus after each piece, and stops when the delivery is to stop.
 pub async fn reread(
     vault: &Vault,
     object: &StoredObject,
     length: u64,
-    mut progress: impl AsyncFnMut(u64) -> ControlFlow<()>,
+    delivery: &Delivery,
 ) -> Result<Digests, RereadError> {
     let mut hashers = Hashers::default();
     let mut next = read(vault, object, 0, length).await?;
@@ -69,9 +70,10 @@ pub async fn reread(
         let (hashed, read) = tokio::join!(hashers.update(piece), read(vault, object, offset, length));
         hashers = hashed.map_err(|e| RereadError::Thread(e.to_string()))?;
         next = read?;
-        if progress(offset).await.is_break() {
+        if delivery.is_stopping() {
             return Err(RereadError::Stopped);
         }
+        delivery.progress().await;
     }
     Ok(hashers.finish(offset))
 }

@@ -1,7 +1,7 @@
 //! The worker's verb: a deposited item is re-read and sealed, or its mismatch is written down. Either is a locked document and a
 //! fact; running twice changes nothing, since both documents are create-only.
 
-use std::{ops::ControlFlow, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use custos_domain::{
@@ -80,11 +80,7 @@ impl Hashing {
     }
 
     async fn reread(&self, manifest: &Manifest, delivery: &Delivery) -> Result<Digests, Fault> {
-        let read = reread(&self.vault, &manifest.original, manifest.length, async |_| {
-            delivery.progress().await;
-            if delivery.is_stopping() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
-        match read.await {
+        match reread(&self.vault, &manifest.original, manifest.length, delivery).await {
             Ok(digests) => Ok(digests),
             // The locked version is gone: as bad as bytes that differ, and just as much a person's business.
             Err(RereadError::Store(StoreError::NotFound { .. })) => Ok(Digests::nothing()),
@@ -130,30 +126,31 @@ impl Hashing {
     }
 
     async fn state_sealed(&self, item: &Item, seal: StoredObject, at: Timestamp) -> Result<(), Fault> {
-        let fact = self.fact(item, Act::Sealed { seal }, at);
+        let fact = fact(item, Act::Sealed { seal }, at);
         self.facts.state_and_announce(&fact).await.map(drop).map_err(of_fact)
     }
 
     async fn state_mismatch(&self, item: &Item, report: Mismatch) -> Result<(), Fault> {
         let incident = Act::IncidentOpened { class: IncidentClass::Mismatch, detail: report.detail };
-        let fact = self.fact(item, incident, report.found_at);
+        let fact = fact(item, incident, report.found_at);
         self.facts.state_and_announce(&fact).await.map(drop).map_err(of_fact)
     }
+}
 
-    fn fact(&self, item: &Item, act: Act, at: Timestamp) -> Fact {
-        let manifest = &item.manifest;
-        let subject = Subject::item(&manifest.code, manifest.ingested_at);
-        Fact {
-            id: fact_id(act.name(), &subject, "hashing"),
-            at,
-            tenant: manifest.code.key().tenant.clone(),
-            unit: Some(manifest.unit.clone()),
-            actor: Actor::Service { name: "hashing".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
-            cause: Some(item.deposited.id.clone()),
-            subject,
-            act,
-            trace: manifest.trace.clone(),
-        }
+/// A fact about the item, caused by its deposit.
+fn fact(item: &Item, act: Act, at: Timestamp) -> Fact {
+    let manifest = &item.manifest;
+    let subject = Subject::item(&manifest.code, manifest.ingested_at);
+    Fact {
+        id: fact_id(act.name(), &subject, "hashing"),
+        at,
+        tenant: manifest.code.key().tenant.clone(),
+        unit: Some(manifest.unit.clone()),
+        actor: Actor::Service { name: "hashing".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        cause: Some(item.deposited.id.clone()),
+        subject,
+        act,
+        trace: manifest.trace.clone(),
     }
 }
 

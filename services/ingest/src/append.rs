@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// A sender that is silent for this long is cut off; what it sent is kept.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 /// How long a new request waits for memory before it is told to come back.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Parts of one upload on their way to the store at once.

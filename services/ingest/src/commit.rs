@@ -56,15 +56,14 @@ impl Committer {
         let upload = session.upload.clone();
         let mut outcome = {
             let mut running = self.running.lock().await;
-            match running.get(&upload) {
-                Some(outcome) => outcome.clone(),
-                None => {
-                    let (tell, outcome) = watch::channel(None);
-                    running.insert(upload.clone(), outcome.clone());
-                    let span = tracing::Span::current();
-                    ingest.lifecycle.track(Self::run(Arc::clone(ingest), session, tell).instrument(span));
-                    outcome
-                }
+            if let Some(outcome) = running.get(&upload) {
+                outcome.clone()
+            } else {
+                let (tell, outcome) = watch::channel(None);
+                running.insert(upload.clone(), outcome.clone());
+                let span = tracing::Span::current();
+                ingest.lifecycle.track(Self::run(Arc::clone(ingest), session, tell).instrument(span));
+                outcome
             }
         };
         let ended = outcome.wait_for(Option::is_some).await.map(|o| o.clone());

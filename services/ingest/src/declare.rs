@@ -53,10 +53,10 @@ fn verify(ingest: &Ingest, station: &Station, envelope: &Envelope, length: u64) 
     let declared: Declaration =
         envelope.open(&[station.key]).map_err(|e| IngestError::Declaration(e.to_string()))?;
     let refuse = |why: String| Err(IngestError::Declaration(why));
-    if (&declared.tenant, &declared.unit, &declared.station) != (&station.tenant, &station.unit, &station.station) {
+    if (&declared.tenant, &declared.unit, &declared.station) != (&station.tenant, &station.unit, &station.id) {
         return Err(IngestError::Foreign(format!(
             "it declares for {}/{}/{} but its certificate says {}/{}/{}",
-            declared.tenant, declared.unit, declared.station, station.tenant, station.unit, station.station
+            declared.tenant, declared.unit, declared.station, station.tenant, station.unit, station.id
         )));
     }
     if declared.length != length {
@@ -113,8 +113,8 @@ async fn admit(ingest: &Ingest, station: &Station, held: Held) -> Result<Held, I
     }
     let upload = held.session.upload;
     let admitted = ingest.sessions.update(&upload, |session| {
-        if !session.shared_with.contains(&station.station) {
-            session.shared_with.push(station.station.clone());
+        if !session.shared_with.contains(&station.id) {
+            session.shared_with.push(station.id.clone());
         }
     });
     admitted.await?.ok_or(IngestError::Unknown)

@@ -107,10 +107,10 @@ pub async fn close(
 }
 
 fn docking_fact(ingest: &Ingest, station: &Station, docking: &DockingId, act: Act) -> Fact {
-    let subject = Subject::Docking { station: station.station.clone(), docking: docking.clone() };
+    let subject = Subject::Docking { station: station.id.clone(), docking: docking.clone() };
     Fact {
         unit: Some(station.unit.clone()),
-        actor: Actor::Station { station: station.station.clone() },
+        actor: Actor::Station { station: station.id.clone() },
         ..ingest.fact(station.tenant.clone(), subject, act, "")
     }
 }

@@ -7,38 +7,38 @@ use jiff::{SignedDuration, Timestamp};
 use crate::error::IngestError;
 
 /// The protocol version served.
-pub const VERSION: &str = "1.0.0";
+pub(crate) const VERSION: &str = "1.0.0";
 /// Extensions served.
-pub const EXTENSIONS: &str = "creation,expiration,termination";
+pub(crate) const EXTENSIONS: &str = "creation,expiration,termination";
 
 /// `Tus-Resumable`.
-pub const TUS_RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
+pub(crate) const TUS_RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
 /// `Tus-Version`.
-pub const TUS_VERSION: HeaderName = HeaderName::from_static("tus-version");
+pub(crate) const TUS_VERSION: HeaderName = HeaderName::from_static("tus-version");
 /// `Tus-Extension`.
-pub const TUS_EXTENSION: HeaderName = HeaderName::from_static("tus-extension");
+pub(crate) const TUS_EXTENSION: HeaderName = HeaderName::from_static("tus-extension");
 /// `Tus-Max-Size`.
-pub const TUS_MAX_SIZE: HeaderName = HeaderName::from_static("tus-max-size");
+pub(crate) const TUS_MAX_SIZE: HeaderName = HeaderName::from_static("tus-max-size");
 /// `Upload-Offset`.
-pub const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
+pub(crate) const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 /// `Upload-Length`.
-pub const UPLOAD_LENGTH: HeaderName = HeaderName::from_static("upload-length");
+pub(crate) const UPLOAD_LENGTH: HeaderName = HeaderName::from_static("upload-length");
 /// `Upload-Metadata`.
-pub const UPLOAD_METADATA: HeaderName = HeaderName::from_static("upload-metadata");
+pub(crate) const UPLOAD_METADATA: HeaderName = HeaderName::from_static("upload-metadata");
 /// `Upload-Expires`.
-pub const UPLOAD_EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
+pub(crate) const UPLOAD_EXPIRES: HeaderName = HeaderName::from_static("upload-expires");
 /// Whether the outboard is still required, or present.
-pub const CUSTOS_OUTBOARD: HeaderName = HeaderName::from_static("custos-outboard");
+pub(crate) const CUSTOS_OUTBOARD: HeaderName = HeaderName::from_static("custos-outboard");
 /// The item's unified code.
-pub const CUSTOS_CODE: HeaderName = HeaderName::from_static("custos-code");
+pub(crate) const CUSTOS_CODE: HeaderName = HeaderName::from_static("custos-code");
 /// Where the receipt is.
-pub const CUSTOS_RECEIPT: HeaderName = HeaderName::from_static("custos-receipt");
+pub(crate) const CUSTOS_RECEIPT: HeaderName = HeaderName::from_static("custos-receipt");
 
 /// How long an upload may rest. Informational: sessions of evidence are ended by people, never by a bucket's lifecycle.
 const RESTS: SignedDuration = SignedDuration::from_hours(24 * 90);
 
 /// Insists on the protocol version.
-pub fn require_version(headers: &HeaderMap) -> Result<(), IngestError> {
+pub(crate) fn require_version(headers: &HeaderMap) -> Result<(), IngestError> {
     match headers.get(TUS_RESUMABLE) {
         Some(version) if version == VERSION => Ok(()),
         _ => Err(IngestError::TusVersion),
@@ -46,7 +46,7 @@ pub fn require_version(headers: &HeaderMap) -> Result<(), IngestError> {
 }
 
 /// A header that must be a whole number.
-pub fn number(headers: &HeaderMap, name: &HeaderName) -> Result<u64, IngestError> {
+pub(crate) fn number(headers: &HeaderMap, name: &HeaderName) -> Result<u64, IngestError> {
     let missing = || IngestError::Header(format!("the header {name} must be a whole number of bytes"));
     let text = headers.get(name).and_then(|v| v.to_str().ok()).ok_or_else(missing)?;
     // Digits only: `parse` alone would take a sign.
@@ -57,7 +57,7 @@ pub fn number(headers: &HeaderMap, name: &HeaderName) -> Result<u64, IngestError
 }
 
 /// One value of `Upload-Metadata`: comma-separated `key base64` pairs.
-pub fn metadata(headers: &HeaderMap, key: &str) -> Result<Vec<u8>, IngestError> {
+pub(crate) fn metadata(headers: &HeaderMap, key: &str) -> Result<Vec<u8>, IngestError> {
     let wrong = |why: &str| IngestError::Header(format!("Upload-Metadata: {why}"));
     let header = headers.get(UPLOAD_METADATA).ok_or_else(|| wrong("is missing; it carries the signed declaration"))?;
     let text = header.to_str().map_err(|_| wrong("is not ASCII"))?;
@@ -68,12 +68,12 @@ pub fn metadata(headers: &HeaderMap, key: &str) -> Result<Vec<u8>, IngestError> 
 }
 
 /// A header value of text we made ourselves.
-pub fn value(text: &str) -> HeaderValue {
+pub(crate) fn value(text: &str) -> HeaderValue {
     HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static(""))
 }
 
 /// When an upload begun at `begun` expires, as HTTP writes dates (RFC 9110).
-pub fn expires(begun: Timestamp) -> HeaderValue {
+pub(crate) fn expires(begun: Timestamp) -> HeaderValue {
     let at = begun.saturating_add(RESTS).unwrap_or(begun);
     value(&at.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string())
 }

@@ -27,7 +27,7 @@ pub mod reconcile;
 mod routes;
 mod serve;
 pub mod session;
-mod station;
+pub mod station;
 mod takeover;
 mod verdicts;
 

@@ -39,14 +39,14 @@ static DURATION: LazyLock<Histogram<f64>> = LazyLock::new(|| {
 });
 
 /// Makes every series exist before its first event, so that an alert on it can be trusted.
-pub fn begin() {
+pub(crate) fn begin() {
     for counter in [&*LOST, &*REJECTED, &*LOCK_DROPPED] {
         counter.add(0, &[]);
     }
 }
 
 /// An item was deposited.
-pub fn deposited(kind: ItemKind, bytes: u64, took: Duration) {
+pub(crate) fn deposited(kind: ItemKind, bytes: u64, took: Duration) {
     let kind = [KeyValue::new("kind", kind.as_str())];
     DEPOSITS.add(1, &kind);
     BYTES_STORED.record(bytes, &kind);
@@ -54,22 +54,22 @@ pub fn deposited(kind: ItemKind, bytes: u64, took: Duration) {
 }
 
 /// A request was refused.
-pub fn refused(problem: &'static str) {
+pub(crate) fn refused(problem: &'static str) {
     REFUSED.add(1, &[KeyValue::new("problem", problem)]);
 }
 
 /// An upload was lost.
-pub fn lost() {
+pub(crate) fn lost() {
     LOST.add(1, &[]);
 }
 
 /// An upload was rejected at read-back.
-pub fn rejected() {
+pub(crate) fn rejected() {
     REJECTED.add(1, &[]);
 }
 
 /// The store dropped the lock headers.
-pub fn lock_dropped() {
+pub(crate) fn lock_dropped() {
     LOCK_DROPPED.add(1, &[]);
 }
 

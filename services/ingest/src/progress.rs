@@ -65,7 +65,7 @@ pub async fn of(vault: &Vault, session: &Session, outboard: &Outboard) -> Result
         },
     };
     let good = good_parts(parts, outboard);
-    let contiguous = (0..).take_while(|index| good.contains_key(index)).count();
+    let contiguous = (0..outboard.parts()).take_while(|index| good.contains_key(index)).count();
     let tail = longest_tail(vault, session, contiguous as u64 * PART).await?;
     Ok(Progress::Receiving(Received { parts: good, contiguous, tail }))
 }

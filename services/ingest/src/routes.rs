@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// Every route of ingest.
-pub fn routes(ingest: Arc<Ingest>, meter: &Meter) -> Router {
+pub(crate) fn routes(ingest: Arc<Ingest>, meter: &Meter) -> Router {
     let outboard_limit = usize::try_from(Outboard::encoded_len(MAX_LEN)).unwrap_or(usize::MAX);
     let routes = Router::new()
         .route("/v1/dockings", post(docking::open))

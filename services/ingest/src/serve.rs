@@ -110,7 +110,7 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
 
 /// How far our clock is from the store's; measured every few seconds.
 #[derive(Debug)]
-pub struct StoreClock {
+pub(crate) struct StoreClock {
     skew_ms: AtomicI64,
 }
 
@@ -123,7 +123,7 @@ impl Default for StoreClock {
 
 impl StoreClock {
     /// Refuses while the clocks disagree: a lock date computed from a wrong clock can be too short, or for ever too long.
-    pub fn check(&self) -> Result<(), IngestError> {
+    pub(crate) fn check(&self) -> Result<(), IngestError> {
         match self.skew_ms.load(Ordering::Relaxed) {
             i64::MAX => Err(IngestError::ClockUnknown),
             skew if skew.abs() > MAX_SKEW_MS => Err(IngestError::Clock(skew / 1000)),

@@ -25,7 +25,7 @@ pub struct Station {
     /// Its unit.
     pub unit: UnitPath,
     /// Itself.
-    pub station: StationId,
+    pub id: StationId,
     /// The Ed25519 key of its certificate, which also signs its declarations.
     pub key: KeyId,
     /// The certificate, DER in base64, to be kept as evidence.
@@ -37,7 +37,7 @@ impl Station {
     pub fn owns(&self, session: &Session) -> bool {
         let declared = &session.declaration;
         declared.tenant == self.tenant
-            && (declared.station == self.station || session.shared_with.contains(&self.station))
+            && (declared.station == self.id || session.shared_with.contains(&self.id))
     }
 }
 
@@ -53,7 +53,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Station {
         Ok(Self {
             tenant: identity.tenant,
             unit: identity.unit,
-            station: identity.station,
+            id: identity.station,
             key: KeyId(key),
             certificate: STANDARD.encode(&peer.der),
         })

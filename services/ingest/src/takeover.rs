@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Running appends by upload.
 #[derive(Debug, Default)]
-pub struct Takeover {
+pub(crate) struct Takeover {
     running: Arc<Mutex<HashMap<UploadId, Running>>>,
 }
 
@@ -29,9 +29,9 @@ struct Running {
 
 /// The right to append; ends when dropped.
 #[derive(Debug)]
-pub struct Turn {
+pub(crate) struct Turn {
     /// Cancelled when a newer request takes over.
-    pub stop: CancellationToken,
+    pub(crate) stop: CancellationToken,
     ended: CancellationToken,
     upload: UploadId,
     running: Arc<Mutex<HashMap<UploadId, Running>>>,
@@ -39,7 +39,7 @@ pub struct Turn {
 
 impl Takeover {
     /// Stops the older request of this upload, waits for its end, and takes its place. `parent` stops every turn.
-    pub async fn take(&self, upload: &UploadId, parent: &CancellationToken) -> Turn {
+    pub(crate) async fn take(&self, upload: &UploadId, parent: &CancellationToken) -> Turn {
         let turn = Running { stop: parent.child_token(), ended: CancellationToken::new() };
         let older = self.lock().insert(upload.clone(), turn.clone());
         if let Some(older) = older {
@@ -52,7 +52,8 @@ impl Takeover {
     }
 
     /// Appends under way.
-    pub fn count(&self) -> usize {
+    #[cfg(test)]
+    fn count(&self) -> usize {
         self.lock().len()
     }
 

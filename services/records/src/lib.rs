@@ -1,1 +1,5 @@
-//! Placeholder.
+//! Records.
+pub mod catalogue;
+pub mod fold;
+pub mod load;
+pub mod words;

@@ -1,19 +1,33 @@
-//! Users and permissions of nats-server, and the streams.
+//! Users of the bus, and its streams and consumers. What they are is declared in the platform; here it is put to the server.
 
-use crate::secrets::{Owner, Secrets};
-use crate::part::Part;
+use custos_platform::bus::{Bus, BusArgs, permissions};
 
-/// `users.conf`.
+use crate::{
+    part::Part,
+    ports::Ports,
+    secrets::{Owner, Secret, Secrets},
+};
+
+/// `users.conf` of nats-server: who may send and hear what.
 pub fn users(secrets: &Secrets) -> anyhow::Result<String> {
-    let mut s = String::from("authorization { users = [\n");
-    for o in std::iter::once(Owner::Admin).chain(Part::SERVICES.map(Owner::Service)) {
-        s.push_str(&format!("{{ nkey: {} }}\n", secrets.nats_user(o)?));
+    let mut users = vec![(permissions::PROVISIONER, secrets.nats_user(Owner::Admin)?)];
+    for service in Part::SERVICES {
+        users.push((service.name(), secrets.nats_user(Owner::Service(service))?));
     }
-    s.push_str("] }\n");
-    Ok(s)
+    let users: Vec<(&str, &str)> = users.iter().map(|(name, key)| (*name, key.as_str())).collect();
+    Ok(permissions::authorization(&users)?)
 }
 
-/// Streams.
-pub async fn provision(_ports: crate::ports::Ports, _secrets: &Secrets) -> anyhow::Result<()> {
+/// Makes the streams and consumers that are missing, and checks that the server keeps what it acknowledges.
+pub async fn provision(ports: Ports, secrets: &Secrets) -> anyhow::Result<()> {
+    let args = BusArgs {
+        nats_url: vec![format!("nats://127.0.0.1:{}", ports.work(Part::Nats))],
+        nats_nkey_file: secrets.file(Owner::Admin, Secret::NatsSeed),
+        nats_monitor_url: vec![format!("http://127.0.0.1:{}", ports.admin(Part::Nats))],
+        nats_ca: None,
+    };
+    let bus = Bus::connect(&args, permissions::PROVISIONER).await?;
+    bus.provision(1).await?;
+    bus.verify().await?;
     Ok(())
 }

@@ -119,6 +119,40 @@ impl Stage {
         }
     }
 
+    /// What holds for a file that is on the recorder: one that was erased and is back was put there again.
+    #[must_use]
+    pub fn found_again(self) -> Self {
+        match self {
+            Self::Erased { declaration, upload, receipt, .. } => Self::Receipted { declaration, upload, receipt },
+            other => other,
+        }
+    }
+
+    /// Our declaration, once the file was read.
+    #[must_use]
+    pub fn declaration(&self) -> Option<&Envelope> {
+        match self {
+            Self::Seen => None,
+            Self::Hashed { declaration }
+            | Self::Uploading { declaration, .. }
+            | Self::Receipted { declaration, .. }
+            | Self::Permitted { declaration, .. }
+            | Self::Erased { declaration, .. } => Some(declaration),
+        }
+    }
+
+    /// The upload at ingest, once there is one.
+    #[must_use]
+    pub fn upload(&self) -> Option<&UploadId> {
+        match self {
+            Self::Seen | Self::Hashed { .. } => None,
+            Self::Uploading { upload, .. }
+            | Self::Receipted { upload, .. }
+            | Self::Permitted { upload, .. }
+            | Self::Erased { upload, .. } => Some(upload),
+        }
+    }
+
     /// Our declaration, upload and ingest's receipt, once there is one.
     #[must_use]
     pub fn receipted(&self) -> Option<(&Envelope, &UploadId, &Envelope)> {

@@ -1,10 +1,14 @@
 //! The journal's file: opening it, also when it is damaged or hostile, and saying what to do then.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use redb::{Builder, ConcurrencyMode, DatabaseError, ReadOnlyDatabase, StorageError};
+use redb::{Builder, ConcurrencyMode, Database, DatabaseError};
 
-use super::{DOCKINGS, Entry, FILES, Journal, OUTBOARDS, all};
+use super::{Begun, DOCKINGS, Entry, FILES, Journal, OUTBOARDS, all};
 
 /// The file's name in the state folder.
 const NAME: &str = "journal.redb";
@@ -40,7 +44,9 @@ pub enum JournalError {
         detail: String,
     },
     /// One row is not what it should be.
-    #[error("the journal's row {key} cannot be read ({detail}): move the journal aside and start again; nothing is lost")]
+    #[error(
+        "the journal's row {key} cannot be read ({detail}): move the journal aside and start again; nothing is lost"
+    )]
     Unreadable {
         /// The row.
         key: String,
@@ -57,39 +63,41 @@ pub enum JournalError {
 
 impl Journal {
     /// Opens the journal in `folder`, making both if need be, and reads it whole once: a damaged one is told now, not in the
-    /// middle of a docking.
+    /// middle of a docking. Blocking.
     pub fn open(folder: &Path) -> Result<Self, JournalError> {
         std::fs::create_dir_all(folder).map_err(|source| JournalError::Folder { path: folder.to_owned(), source })?;
         let path = folder.join(NAME);
-        let database = guarded(&path, || builder().set_check_integrity_on_open(true).create(&path))?;
-        let journal = Self(std::sync::Arc::new(database));
-        guarded(&path, || journal.prepare())?;
-        Ok(journal)
+        guarded(&path, || {
+            let database = builder().set_check_integrity_on_open(true).create(&path)?;
+            prepare(&database)?;
+            Ok(Self(Arc::new(database)))
+        })
     }
 
-    /// Reads every entry beside a running dock, changing nothing.
+    /// Reads every entry beside a running dock, changing nothing. Blocking.
     pub fn read_beside(folder: &Path) -> Result<Vec<Entry>, JournalError> {
         let path = folder.join(NAME);
         if !path.exists() {
             return Err(JournalError::None(folder.to_owned()));
         }
-        let database: ReadOnlyDatabase = guarded(&path, || builder().open_read_only(&path))?;
-        let entries = guarded(&path, || all(&database, FILES).map_err(|e| DatabaseError::from(other(&e))))?;
+        let entries = guarded(&path, || match builder().open_read_only(&path) {
+            Ok(database) => all(&database, FILES),
+            // The last dock was killed: only a writer may repair what it left.
+            Err(DatabaseError::RepairAborted) => all(&builder().open(&path)?, FILES),
+            Err(error) => Err(error.into()),
+        })?;
         Ok(entries.into_iter().map(|(_, entry)| entry).collect())
     }
+}
 
-    fn prepare(&self) -> Result<(), DatabaseError> {
-        let tables = || -> Result<(), JournalError> {
-            let transaction = self.0.begin_write()?;
-            for table in [FILES, OUTBOARDS, DOCKINGS] {
-                transaction.open_table(table)?;
-            }
-            transaction.commit()?;
-            all::<Entry>(&*self.0, FILES)?;
-            all::<super::Begun>(&*self.0, DOCKINGS).map(drop)
-        };
-        tables().map_err(|e| DatabaseError::from(other(&e)))
+fn prepare(database: &Database) -> Result<(), JournalError> {
+    let transaction = database.begin_write()?;
+    for table in [FILES, OUTBOARDS, DOCKINGS] {
+        transaction.open_table(table)?;
     }
+    transaction.commit()?;
+    all::<Entry>(database, FILES)?;
+    all::<Begun>(database, DOCKINGS).map(drop)
 }
 
 /// One process writes, others may read: `status` works beside `watch`.
@@ -99,25 +107,24 @@ fn builder() -> Builder {
     builder
 }
 
-/// Runs what touches the file. The database checks itself on opening, but its authors do not promise that no damaged page ever
-/// makes it panic; a panic here means the same as an error.
-fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, DatabaseError>) -> Result<T, JournalError> {
+/// Runs what first touches the file. The database checks itself on opening, but its authors do not promise that no damaged page
+/// ever makes it panic; a panic here means the same as an error.
+fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, JournalError>) -> Result<T, JournalError> {
     let damaged = |detail: String| JournalError::Damaged { path: path.to_owned(), detail };
     match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch)) => {
-            Err(JournalError::InUse(path.to_owned()))
-        }
-        Ok(Err(DatabaseError::Storage(StorageError::Io(source)))) if source.kind() != std::io::ErrorKind::InvalidData => {
-            Err(JournalError::Folder { path: path.to_owned(), source })
-        }
-        Ok(Err(error)) => Err(damaged(error.to_string())),
+        Ok(Err(JournalError::Storage(error))) => Err(match *error {
+            redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => {
+                JournalError::InUse(path.to_owned())
+            }
+            redb::Error::Io(source) if source.kind() != io::ErrorKind::InvalidData => {
+                JournalError::Folder { path: path.to_owned(), source }
+            }
+            other => damaged(other.to_string()),
+        }),
+        Ok(Err(JournalError::Unreadable { key, detail })) => Err(damaged(format!("row {key}: {detail}"))),
+        Ok(outcome) => outcome,
         Err(_panic) => Err(damaged("its pages contradict each other".to_owned())),
     }
-}
-
-fn other(error: &JournalError) -> std::io::Error {
-    std::io::Error::new(std::io::ErrorKind::InvalidData, error.to_string())
 }
 
 macro_rules! from_redb {
@@ -129,4 +136,4 @@ macro_rules! from_redb {
         }
     )*};
 }
-from_redb!(redb::TransactionError, redb::TableError, redb::StorageError, redb::CommitError);
+from_redb!(DatabaseError, redb::TransactionError, redb::TableError, redb::StorageError, redb::CommitError);

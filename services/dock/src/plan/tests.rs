@@ -2,11 +2,9 @@
 
 use std::path::PathBuf;
 
-use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
-use crate::scan::Snapshot;
 
 fn found(path: &str, length: u64, modified: i64) -> Found {
     let modified = Timestamp::from_second(modified).expect("time");
@@ -59,10 +57,21 @@ fn an_unknown_name_needs_a_recorder_number_from_somebody() {
     assert_eq!((operator.jobs[0].device.as_str(), &operator.jobs[0].recording), ("CAM7", &None));
     assert_eq!(operator.jobs[0].naming_rule, None);
 
-    let info = RecorderInfo { device: DeviceId::parse("CAM8").ok(), officer: OfficerId::parse("P7").ok(), ..RecorderInfo::default() };
+    let info = RecorderInfo {
+        device: DeviceId::parse("CAM8").ok(),
+        officer: OfficerId::parse("P7").ok(),
+        ..RecorderInfo::default()
+    };
     let itself = planned(file(), &Told::default(), &info);
-    assert_eq!((itself.jobs[0].device.as_str(), itself.jobs[0].officer.as_ref().map(OfficerId::as_str)), ("CAM8", Some("P7")));
-    assert_eq!(planned(file(), &told("CAM7"), &info).jobs[0].device.as_str(), "CAM7", "the operator goes before the recorder");
+    assert_eq!(
+        (itself.jobs[0].device.as_str(), itself.jobs[0].officer.as_ref().map(OfficerId::as_str)),
+        ("CAM8", Some("P7"))
+    );
+    assert_eq!(
+        planned(file(), &told("CAM7"), &info).jobs[0].device.as_str(),
+        "CAM7",
+        "the operator goes before the recorder"
+    );
 }
 
 #[test]

@@ -4,8 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 
-const PATIENCE: Duration = Duration::from_secs(60);
-const STEPS: [Step; 5] = [Step::Create, Step::Outboard { offset: 0 }, Step::Ask, Step::Send { offset: 0 }, Step::Receipt];
+const PATIENCE: Duration = Duration::from_mins(1);
+const STEPS: [Step; 5] =
+    [Step::Create, Step::Outboard { offset: 0 }, Step::Ask, Step::Send { offset: 0 }, Step::Receipt];
 
 fn secs(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -39,7 +40,10 @@ fn after_a_cut_the_dock_asks_before_it_sends() {
 fn corrections_are_followed_to_the_byte() {
     let sending = Step::Send { offset: 5 };
     assert_eq!(step_after(sending, Trouble::Offset { offset: 77 }), Some(Step::Send { offset: 77 }));
-    assert_eq!(step_after(sending, Trouble::Checksum { mib: 1, offset: 1 << 20 }), Some(Step::Send { offset: 1 << 20 }));
+    assert_eq!(
+        step_after(sending, Trouble::Checksum { mib: 1, offset: 1 << 20 }),
+        Some(Step::Send { offset: 1 << 20 })
+    );
     assert_eq!(step_after(sending, Trouble::OutboardRequired), Some(Step::Outboard { offset: 5 }));
     assert_eq!(step_after(sending, Trouble::Lost), Some(Step::Create));
     assert_eq!(step_after(Step::Receipt, Trouble::Lost), Some(Step::Create));
@@ -48,8 +52,12 @@ fn corrections_are_followed_to_the_byte() {
 #[test]
 fn a_refusal_is_final_at_every_step() {
     for step in STEPS {
-        for trouble in [Trouble::Refused("no".into()), Trouble::Certificate("no".into()), Trouble::Protocol("?".into())] {
-            assert!(matches!(Retry::new(PATIENCE).next(step, trouble, secs(0), 0.5), Next::Stop(Stop::Final(_))), "{step:?}");
+        for trouble in [Trouble::Refused("no".into()), Trouble::Certificate("no".into()), Trouble::Protocol("?".into())]
+        {
+            assert!(
+                matches!(Retry::new(PATIENCE).next(step, trouble, secs(0), 0.5), Next::Stop(Stop::Final(_))),
+                "{step:?}"
+            );
         }
     }
 }
@@ -82,7 +90,7 @@ fn retry_after_is_honoured_up_to_ten_minutes() {
 #[test]
 fn patience_counts_from_the_first_trouble_since_the_last_safe_byte() {
     let mut retry = Retry::new(PATIENCE);
-    let mut cut = |retry: &mut Retry, now| after(&retry.next(Step::Ask, unreachable(), secs(now), 0.5)).is_some();
+    let cut = |retry: &mut Retry, now| after(&retry.next(Step::Ask, unreachable(), secs(now), 0.5)).is_some();
     // An upload that ran well for an hour is not given up at its first cut.
     assert!(cut(&mut retry, 3_600));
     assert!(cut(&mut retry, 3_659));

@@ -94,6 +94,15 @@ fn other_code() -> UnifiedCode {
     UnifiedCode::of(item("DSJ00013"))
 }
 
+/// A permission for these bytes, by the same way any permission comes about.
+pub(crate) fn permission_for(bytes: &[u8]) -> Permission {
+    let (root, crc, length) = (Root::of(bytes), Crc64::of(bytes), bytes.len() as u64);
+    let receipt = Receipt { root, crc, length, ..a_receipt() };
+    let seal = Seal { root, crc, length, ..a_seal() };
+    let document = ErasePermit { root, length, ..a_permit(&seal, &key(2)) };
+    permit(&Envelope::seal(&document, &key(1)).expect("sign"), &trust(), &receipt).expect("permission")
+}
+
 #[test]
 fn a_receipt_for_what_was_declared_is_believed_also_as_a_variant() {
     let signed = |receipt: &Receipt| Envelope::seal(receipt, &key(1)).expect("sign");
@@ -149,7 +158,8 @@ fn each_altered_field_of_a_permit_is_refused() {
     for (field, document) in altered {
         let envelope = Envelope::seal(&document, &key(1)).expect("sign");
         let refused = permit(&envelope, &trust(), &a_receipt());
-        let named = matches!(&refused, Err(Distrust::Differs { field: f, document: "the erase permit", .. }) if *f == field);
+        let named =
+            matches!(&refused, Err(Distrust::Differs { field: f, document: "the erase permit", .. }) if *f == field);
         assert!(named, "{field}: {refused:?}");
     }
 }

@@ -59,7 +59,7 @@ pub enum SignatureError {
 impl Envelope {
     /// Signs `document` with `key`. Ed25519 is deterministic: the same document and key give the same envelope.
     pub fn seal<D: Document>(document: &D, key: &SigningKey) -> Result<Self, SignatureError> {
-        let payload = serde_json::to_vec(document).map_err(unreadable)?;
+        let payload = serde_json::to_vec(document).map_err(|e| unreadable(&e))?;
         let signature = key.sign(&pre_authentication(D::TYPE, &payload));
         Ok(Self {
             payload_type: D::TYPE.to_owned(),
@@ -81,12 +81,12 @@ impl Envelope {
         if !signature.fits(&pre_authentication(D::TYPE, &payload)) {
             return Err(SignatureError::Forged(signature.keyid));
         }
-        serde_json::from_slice(&payload).map_err(unreadable)
+        serde_json::from_slice(&payload).map_err(|e| unreadable(&e))
     }
 
     /// The document without looking at any signature: only for what was verified before it was stored.
     pub fn peek<D: Document>(&self) -> Result<D, SignatureError> {
-        serde_json::from_slice(&self.payload()?).map_err(unreadable)
+        serde_json::from_slice(&self.payload()?).map_err(|e| unreadable(&e))
     }
 
     /// Who signed, by their own word.
@@ -95,7 +95,7 @@ impl Envelope {
     }
 
     fn payload(&self) -> Result<Vec<u8>, SignatureError> {
-        STANDARD.decode(&self.payload).map_err(unreadable)
+        STANDARD.decode(&self.payload).map_err(|e| unreadable(&e))
     }
 
     fn stranger(&self) -> SignatureError {
@@ -122,7 +122,7 @@ fn pre_authentication(payload_type: &str, payload: &[u8]) -> Vec<u8> {
     message
 }
 
-fn unreadable(error: impl ToString) -> SignatureError {
+fn unreadable(error: &impl ToString) -> SignatureError {
     SignatureError::Unreadable(error.to_string())
 }
 

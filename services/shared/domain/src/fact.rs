@@ -341,26 +341,4 @@ pub fn fact_id(act: &str, subject: &Subject, discriminator: &str) -> FactId {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_same_act_has_one_id_and_another_act_another() {
-        let day = |d| Subject::Catalogue { day: jiff::civil::date(2026, 11, d) };
-        assert_eq!(fact_id("sealed", &day(1), "x"), fact_id("sealed", &day(1), "x"));
-        assert_ne!(fact_id("sealed", &day(1), "x"), fact_id("sealed", &day(2), "x"));
-        assert_ne!(fact_id("sealed", &day(1), "x"), fact_id("sealed", &day(1), "y"));
-        assert!(FactId::parse(fact_id("sealed", &day(1), "x").as_str()).is_ok());
-    }
-
-    /// Stored facts outlive every release: each of these lines must be readable for ever.
-    #[test]
-    fn stored_facts_of_every_release_are_still_read() {
-        for (number, line) in include_str!("../golden/facts.jsonl").lines().enumerate() {
-            let fact: Fact = serde_json::from_str(line).unwrap_or_else(|e| panic!("golden fact {}: {e}", number + 1));
-            let again: serde_json::Value = serde_json::to_value(&fact).expect("serialise");
-            let stored: serde_json::Value = serde_json::from_str(line).expect("json");
-            assert_eq!(again, stored, "golden fact {}", number + 1);
-        }
-    }
-}
+mod tests;

@@ -87,7 +87,10 @@ mod tests {
         assert_eq!(get(address, "/livez").await.0, 200);
 
         latch.release();
-        assert_eq!(get(address, "/readyz").await, (200, r#"{"ready":true,"checks":[{"name":"catalogue","ok":true}]}"#.to_owned()));
+        assert_eq!(
+            get(address, "/readyz").await,
+            (200, r#"{"ready":true,"checks":[{"name":"catalogue","ok":true}]}"#.to_owned())
+        );
         assert!(get(address, "/metrics").await.1.contains("custos_items_total 3\n"));
 
         lifecycle.soft().cancel();

@@ -38,6 +38,7 @@ mod tests {
         routing::{get, post},
     };
     use tower::ServiceExt as _;
+    use tracing_subscriber::layer::SubscriberExt as _;
 
     use super::{extract::Json, *};
     use crate::telemetry::Metrics;
@@ -80,6 +81,20 @@ mod tests {
             assert_eq!(body["status"], status);
             assert!(body["title"].is_string() && body["detail"].is_string(), "{body}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_request_continues_its_callers_trace_and_problems_quote_it() {
+        let provider = opentelemetry_sdk::trace::SdkTracerProvider::builder().build();
+        let subscriber = tracing_subscriber::registry().with(crate::telemetry::trace_layer(&provider));
+        let _guard = tracing::subscriber::set_default(subscriber);
+        let metrics = Metrics::new(opentelemetry_sdk::Resource::builder().build()).expect("metrics");
+        let request = Request::builder()
+            .uri("/nothing")
+            .header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+        let request = request.body(Body::empty()).expect("request");
+        let (_, _, body) = call(router(&metrics), request).await;
+        assert_eq!(body["trace_id"], "0af7651916cd43dd8448eb211c80319c");
     }
 
     #[tokio::test]

@@ -6,12 +6,18 @@
 //! 4. [`bus`], [`worker`]: announcements and those who act on them. [`sweep`]: reconcilers. [`db`]: schemas and outbox.
 
 pub mod admin;
+mod backoff;
+pub mod bus;
 pub mod clock;
 pub mod config;
+pub mod db;
+pub mod facts;
 pub mod http;
 pub mod lifecycle;
 pub mod policies;
 pub mod service;
 pub mod signer;
+pub mod sweep;
 pub mod telemetry;
 pub mod vault;
+pub mod worker;

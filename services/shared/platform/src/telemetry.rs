@@ -12,6 +12,9 @@ use opentelemetry_sdk::{Resource, trace::SdkTracerProvider};
 use tracing_subscriber::{EnvFilter, Layer as _, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 
 pub use metrics::{BYTES, Metrics, SECONDS, counter};
+#[cfg(test)]
+pub(crate) use traces::layer as trace_layer;
+
 pub use propagation::{add_link, current_trace_id, current_traceparent, set_parent};
 
 use crate::config::{CommonArgs, ConfigError};

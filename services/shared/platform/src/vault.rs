@@ -7,12 +7,14 @@
 //! 2. [`multipart`]: the original's bytes, locked in the create call.
 //! 3. [`read`]: by version id, in short ranges.
 //! 4. [`locks`]: dated COMPLIANCE locks, which only ever grow.
-//! 5. [`doors`]: legal holds, and the few deletes there are (intake and derived only).
-//! 6. [`listing`]: walks by prefix.
+//! 5. [`files`]: derivatives, unlocked.
+//! 6. [`doors`]: legal holds, and the few deletes there are (intake and derived only).
+//! 7. [`listing`]: walks by prefix.
 
 pub mod doors;
 pub mod documents;
 mod error;
+pub mod files;
 pub mod listing;
 pub mod locks;
 mod metrics;
@@ -163,7 +165,8 @@ where
 {
     let span = tracing::debug_span!("vault.call", otel.name = operation, otel.kind = "client", rpc.system = "aws-api");
     let started = std::time::Instant::now();
-    let result = request.instrument(span).await.map_err(|error| StoreError::of(operation, &error));
+    // Boxed: an SDK request is a future of some 16 KiB, and would swell every future that awaits it.
+    let result = Box::pin(request.instrument(span)).await.map_err(|error| StoreError::of(operation, &error));
     let outcome = result.as_ref().err().map_or("ok", StoreError::class);
     metrics::observe(operation, outcome, started.elapsed());
     result

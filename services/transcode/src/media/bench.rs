@@ -135,6 +135,11 @@ impl<'a> Bench<'a> {
     }
 }
 
+/// Whether the tool complained about the file. That it leaves a stream alone which we did not ask for is no complaint.
+pub(super) fn is_damaged(stderr: &str) -> bool {
+    stderr.lines().any(|line| !line.trim().is_empty() && !line.contains("not on whitelist"))
+}
+
 /// The tool's last words, printable and short enough for a manifest.
 pub(super) fn complaint(stderr: &str) -> String {
     let lines: Vec<&str> = stderr.lines().filter(|line| !line.trim().is_empty()).collect();

@@ -6,18 +6,19 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use tokio::fs;
+use tokio::io::AsyncReadExt;
 use tokio::sync::watch;
 
 use super::bench::{Bench, Halt, Step};
 use super::outcome::{Derivation, Form, LimitKind, MediaKind, Method, Note, Outcome, OutputFile, Reason};
 use super::plan::{Action, Plan, plans};
-use super::playback::{self, Failure};
+use super::playback::{self, Copy, Failure};
 use super::probe::{self, undecodable};
 use super::progress::{Progress, Stage};
 use super::sandbox::{INPUT, Sandbox};
 use super::scan::{Scan, Source, scan};
-use super::technical::{StreamKind, TechnicalMetadata};
-use super::{DeriveError, Limits, outputs, photo, storyboard, waveform};
+use super::technical::{Gap, StreamKind, TechnicalMetadata};
+use super::{DeriveError, Limits, outputs, photo, riff, storyboard, waveform};
 
 /// What to derive from, and where to put it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +67,14 @@ async fn regular_file_length(input: &Path) -> Result<u64, DeriveError> {
     Ok(metadata.len())
 }
 
+/// The first bytes, as far as there are any.
+async fn head(input: &Path) -> Result<Vec<u8>, DeriveError> {
+    let file = fs::File::open(input).await.map_err(DeriveError::io(input))?;
+    let mut head = Vec::new();
+    file.take(riff::HEAD).read_to_end(&mut head).await.map_err(DeriveError::io(input))?;
+    Ok(head)
+}
+
 async fn expect_empty(out: &Path) -> Result<(), DeriveError> {
     let mut entries = fs::read_dir(out).await.map_err(DeriveError::io(out))?;
     match entries.next_entry().await.map_err(DeriveError::io(out))? {
@@ -86,7 +95,8 @@ async fn produce(
     if bytes == 0 {
         return Err(undecodable(Reason::Empty, ""));
     }
-    let technical = technical.insert(probe::header(bench, bytes).await?);
+    let (header, look) = probe::header(bench, bytes).await?;
+    let technical = technical.insert(header);
     if actual_kind(technical).is_some_and(|actual| actual != declared) {
         bench.notes.insert(Note::KindDiffers);
     }
@@ -99,6 +109,7 @@ async fn produce(
     let source = Source {
         path: INPUT,
         container: &technical.container,
+        look,
         video: technical.video().map(|stream| stream.index),
         audio: technical.audio().map(|stream| stream.index),
         frame_rate: technical.video().and_then(|stream| stream.frame_rate),
@@ -106,9 +117,9 @@ async fn produce(
     let reading = bench.limits.reading(bytes);
     let found = scan(bench, source, &reading, Stage::Scan).await?;
     complete(technical, &found);
-    note_what_was_found(bench, technical, &found);
-    check_duration(bench, technical)?;
-    play(bench, technical).await
+    note_what_was_found(bench, technical, &found, riff::is_cut(&head(bench.input).await?, bytes));
+    check_duration(bench, &found)?;
+    play(bench, technical, found.media()).await
 }
 
 fn actual_kind(technical: &TechnicalMetadata) -> Option<MediaKind> {
@@ -128,6 +139,9 @@ fn nothing_to_play(technical: &TechnicalMetadata) -> Halt {
     undecodable(reason, &codecs.join(", "))
 }
 
+/// How much longer than the pictures the sound may be before it counts, microseconds.
+const LATE_SOUND: u64 = 1_000_000;
+
 /// Adds to the header's claims what the timestamps say.
 fn complete(technical: &mut TechnicalMetadata, found: &Scan) {
     let main = found.main();
@@ -136,54 +150,59 @@ fn complete(technical: &mut TechnicalMetadata, found: &Scan) {
     technical.bit_rate = technical.bytes.saturating_mul(8_000).checked_div(main.covered / 1000);
     technical.gaps.clone_from(&main.gaps);
     technical.gap_count = main.gap_count;
+    // The pictures ended, and the sound went on: time without a frame like any other.
+    if found.audio.span > main.span + LATE_SOUND {
+        let (from_ms, to_ms) = (main.span / 1000, found.audio.span / 1000);
+        technical.duration_ms = Some(to_ms);
+        technical.gap_count = technical.gap_count.saturating_add(1);
+        technical.gaps.push(Gap { from_ms, to_ms });
+    }
     technical.backward_jumps = main.backward_jumps;
     technical.keyframe_interval_max_ms = found.video.keyframe_interval_max.map(|interval| interval / 1000);
     technical.starts_with_keyframe = found.video.starts_with_keyframe;
 }
 
-fn note_what_was_found(bench: &mut Bench<'_>, technical: &TechnicalMetadata, found: &Scan) {
+fn note_what_was_found(bench: &mut Bench<'_>, technical: &TechnicalMetadata, found: &Scan, cut: bool) {
     let longest_ms = found.video.span.max(found.audio.span) / 1000;
     let declared_ms = technical.declared_duration_ms.unwrap_or(0);
     let lenses = technical.streams.iter().filter(|stream| stream.kind == StreamKind::Video).count();
     let notes = [
         (technical.gap_count > 0 || technical.backward_jumps > 0, Note::Gaps),
-        (declared_ms > longest_ms + 1000 + declared_ms / 50, Note::Truncated),
+        (cut || declared_ms > longest_ms + 1000 + declared_ms / 50, Note::Truncated),
         (found.damaged, Note::DecodeErrors),
         (lenses > 1, Note::MoreVideoStreams),
     ];
     bench.notes.extend(notes.into_iter().filter_map(|(holds, note)| holds.then_some(note)));
 }
 
-fn check_duration(bench: &Bench<'_>, technical: &TechnicalMetadata) -> Step<()> {
-    let covered = Duration::from_millis(technical.covered_ms.unwrap_or(0));
-    if covered <= bench.limits.max_duration {
+fn check_duration(bench: &Bench<'_>, found: &Scan) -> Step<()> {
+    let media = found.media();
+    if media <= bench.limits.max_duration {
         return Ok(());
     }
-    let detail = format!("{} s of recording", covered.as_secs());
+    let detail = format!("{} s of recording", media.as_secs());
     Err(Halt::Outcome(Outcome::ExceededLimits { limit: LimitKind::Duration, detail }))
 }
 
 /// Tries the plans in turn until one gives a copy whose pictures or sound decode.
-async fn play(bench: &mut Bench<'_>, technical: &TechnicalMetadata) -> Step<Made> {
+async fn play(bench: &mut Bench<'_>, technical: &TechnicalMetadata, media: Duration) -> Step<Made> {
     let plans = plans(technical);
     let mut words = String::new();
     for plan in &plans {
-        let copy = match playback::attempt(bench, plan, technical).await? {
+        let copy = match playback::attempt(bench, plan, technical, media).await? {
             Ok(copy) => copy,
             Err(Failure(stderr)) => {
                 words = stderr;
                 continue;
             }
         };
-        let previews = match plan.form() {
-            Form::Video => storyboard::make(bench, &copy.scan.video, picture_size(plan, technical)).await?,
-            Form::AudioOnly => waveform::make(bench, &copy.scan.audio).await?,
+        let previews = match preview(bench, plan, &copy, technical).await {
+            // A stream copy succeeds without looking inside. If nothing of it decodes, encoding will tell why.
+            Ok(files) if files.is_empty() && plan.method() == Method::Copied => continue,
+            Err(Halt::Outcome(Outcome::ExceededLimits { .. })) => Vec::new(),
+            made => made?,
         };
         if previews.is_empty() {
-            // A stream copy succeeds without looking inside; decoding will tell.
-            if plan.method() == Method::Copied {
-                continue;
-            }
             bench.notes.insert(Note::PreviewMissing);
         }
         bench.notes.extend(playback::remarks(&copy, plan, &plans[0], technical));
@@ -191,6 +210,18 @@ async fn play(bench: &mut Bench<'_>, technical: &TechnicalMetadata) -> Step<Made
         return Ok((outcome, copy.outputs.into_iter().chain(previews).collect()));
     }
     Err(undecodable(Reason::NoDecodableFrames, &words))
+}
+
+async fn preview(
+    bench: &mut Bench<'_>,
+    plan: &Plan,
+    copy: &Copy,
+    technical: &TechnicalMetadata,
+) -> Step<Vec<OutputFile>> {
+    match plan.form() {
+        Form::Video => storyboard::make(bench, &copy.scan.video, picture_size(plan, technical)).await,
+        Form::AudioOnly => waveform::make(bench, &copy.scan.audio).await,
+    }
 }
 
 /// Size of the copy's picture with square pixels.

@@ -12,8 +12,8 @@ pub struct Limits {
     pub cpu_base: Duration,
     /// CPU seconds per second of recording, for encoding. Measured: 1080p30 H.264 to 720p takes about 0.35.
     pub cpu_per_second: u32,
-    /// Elapsed time is this factor times the CPU seconds, plus [`Limits::cpu_base`]. At least 2: a single busy thread must
-    /// run out of CPU seconds first.
+    /// Elapsed time is this factor times the CPU seconds, plus [`Limits::cpu_base`] and the time a slow volume takes to read
+    /// the file. At least 2: a single busy thread must run out of CPU seconds first.
     pub wall_per_cpu: u32,
     /// Longest time without progress of output time.
     pub stall: Duration,
@@ -57,8 +57,10 @@ pub(super) struct Budget {
     pub(super) threads: u32,
 }
 
-/// A slow network volume still reads this much per second; bounds the scan of timestamps.
+/// A slow network volume still reads this much in a second of elapsed time.
 const SLOWEST_READ: u64 = 10 << 20;
+/// Taking packets out of a container needs less than a CPU second for this many bytes (measured: 0.15 s for 60 MB).
+const CHEAPEST_READ: u64 = 100 << 20;
 /// More than the highest bit rate we encode with, bytes per second.
 const ENCODED_BYTES_PER_SECOND: u64 = 600_000;
 const SMALL_FILE: u64 = 256 << 20;
@@ -66,25 +68,28 @@ const SMALL_FILE: u64 = 256 << 20;
 impl Limits {
     /// For reading a header or making a picture.
     pub(super) fn small(&self) -> Budget {
-        self.budget(self.cpu_base, SMALL_FILE)
+        self.budget(self.cpu_base, 0, SMALL_FILE)
     }
 
     /// For reading `bytes` from end to end without decoding.
     pub(super) fn reading(&self, bytes: u64) -> Budget {
-        self.budget(self.cpu_base + Duration::from_secs(bytes / SLOWEST_READ), SMALL_FILE)
+        self.budget(self.cpu_base, bytes, SMALL_FILE)
     }
 
     /// For decoding `media` worth of recording out of `bytes`, and writing a playback copy.
     pub(super) fn converting(&self, bytes: u64, media: Duration) -> Budget {
-        let cpu = self.cpu_base + Duration::from_secs(bytes / SLOWEST_READ) + media.saturating_mul(self.cpu_per_second);
+        let cpu = self.cpu_base.saturating_add(media.saturating_mul(self.cpu_per_second));
         let encoded = media.as_secs().saturating_mul(ENCODED_BYTES_PER_SECOND);
-        self.budget(cpu, SMALL_FILE.saturating_add(bytes.saturating_mul(2)).saturating_add(encoded))
+        self.budget(cpu, bytes, SMALL_FILE.saturating_add(bytes.saturating_mul(2)).saturating_add(encoded))
     }
 
-    fn budget(&self, cpu: Duration, file: u64) -> Budget {
+    fn budget(&self, cpu: Duration, read: u64, file: u64) -> Budget {
+        let cpu = cpu.saturating_add(Duration::from_secs(read / CHEAPEST_READ));
+        let reading = Duration::from_secs(read / SLOWEST_READ);
+        let wall = cpu.saturating_mul(self.wall_per_cpu.max(2)).saturating_add(self.cpu_base).saturating_add(reading);
         Budget {
             cpu,
-            wall: cpu.saturating_mul(self.wall_per_cpu.max(2)).saturating_add(self.cpu_base),
+            wall,
             stall: self.stall,
             memory: self.memory,
             file,

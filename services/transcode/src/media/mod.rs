@@ -39,6 +39,7 @@ mod playlist;
 mod probe;
 mod progress;
 mod rehearsal;
+mod riff;
 mod sandbox;
 mod scan;
 mod storyboard;

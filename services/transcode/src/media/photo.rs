@@ -5,7 +5,7 @@ use std::io;
 use tokio::fs::{self, File};
 use tokio::io::AsyncReadExt;
 
-use super::bench::{Bench, Step, complaint};
+use super::bench::{Bench, Step, complaint, is_damaged};
 use super::jpeg::{self, Exif};
 use super::outcome::{Note, Outcome, OutputFile, Reason, Role};
 use super::plan::fit;
@@ -44,7 +44,7 @@ pub(super) async fn make(
     if !finished.success || files.len() < 2 {
         return Err(undecodable(Reason::NoDecodableFrames, &complaint(&finished.stderr)));
     }
-    if !finished.stderr.is_empty() {
+    if is_damaged(&finished.stderr) {
         bench.notes.insert(Note::DecodeErrors);
     }
     Ok((Outcome::StillImage, files))
@@ -67,7 +67,7 @@ fn arguments(bench: &Bench<'_>, technical: &TechnicalMetadata, size: (u32, u32))
         thumbnail.0,
         thumbnail.1
     );
-    let mut arguments = tool::ffmpeg_start("repeat+level+error");
+    let mut arguments = tool::ffmpeg_start("repeat+level+error", bench.limits);
     // FFmpeg 8 turns photographs by itself, older versions do not.
     arguments.push("-noautorotate".to_owned());
     arguments.extend(tool::open(INPUT, Some(&technical.container), bench.limits));

@@ -66,11 +66,11 @@ pub(super) fn plans(technical: &TechnicalMetadata) -> Vec<Plan> {
     let (video, audio) = (technical.video(), technical.audio());
     let encode_video = video.map(|stream| Track { stream: stream.index, action: Action::Encode(picture(technical, stream)) });
     let encode_audio = audio.map(|stream| Track { stream: stream.index, action: Action::Encode(sound(technical, stream)) });
-    let keep_video = video.filter(|stream| may_copy_video(technical, stream)).map(|stream| copy(stream));
+    let keep_video = video.filter(|stream| may_copy_video(technical, stream)).map(copy);
     // Beside encoded pictures the sound is encoded too: the decoder smooths what a damaged file left.
     let sound_may_stay = keep_video.is_some() || video.is_none();
     let keep_audio =
-        audio.filter(|stream| sound_may_stay && may_copy_audio(technical, stream)).map(|stream| copy(stream));
+        audio.filter(|stream| sound_may_stay && may_copy_audio(technical, stream)).map(copy);
 
     let candidates = [
         Plan { video: keep_video.or(encode_video), audio: keep_audio.or(encode_audio) },
@@ -115,8 +115,8 @@ impl Plan {
 }
 
 impl Action<Picture> {
-    fn arguments(&self, threads: u32) -> Vec<String> {
-        let Self::Encode(Picture { width, height, deinterlace }) = *self else {
+    fn arguments(self, threads: u32) -> Vec<String> {
+        let Self::Encode(Picture { width, height, deinterlace }) = self else {
             return super::tool::owned(["-c:v", "copy"]);
         };
         let fields = if deinterlace { "yadif=deint=interlaced," } else { "" };
@@ -136,9 +136,13 @@ impl Action<Picture> {
             "3000k",
             "-bufsize",
             "6000k",
-            // Every 4 s of time, not of frames: recorders drop frames in the dark.
+            // Decoding order is order of presentation, so that a gap is one place and not a few frames wide.
+            "-bf",
+            "0",
+            // Every 4 s of time, not of frames: recorders drop frames in the dark. Counted from the last one, because
+            // n_forced * 4 would force every frame after a long gap.
             "-force_key_frames",
-            "expr:gte(t,n_forced*4)",
+            "expr:isnan(prev_forced_t)+gte(t,prev_forced_t+4)",
             // The HLS muxer would ask for a constant rate and fill gaps with copies of a frame.
             "-fps_mode",
             "vfr",
@@ -149,9 +153,10 @@ impl Action<Picture> {
 }
 
 impl Action<Sound> {
-    fn arguments(&self) -> Vec<String> {
-        let Self::Encode(Sound { channels, fill_gaps }) = *self else {
-            return super::tool::owned(["-c:a", "copy"]);
+    fn arguments(self) -> Vec<String> {
+        let Self::Encode(Sound { channels, fill_gaps }) = self else {
+            // Transport streams frame AAC in another way; where there is nothing to do the filter does nothing.
+            return super::tool::owned(["-c:a", "copy", "-bsf:a", "aac_adtstoasc"]);
         };
         let filter = if fill_gaps { "aresample=48000:async=1" } else { "aresample=48000" };
         let bit_rate = if channels == 1 { "64k" } else { "96k" };
@@ -270,7 +275,7 @@ mod tests {
         assert_eq!(plans[1].method(), Method::Encoded);
         assert!(plans[2].audio.is_none() && plans[3].video.is_none());
         let arguments = plans[0].arguments(2).join(" ");
-        assert!(arguments.contains("-map 0:0 -map 0:1") && arguments.ends_with("-c:v copy -c:a copy"), "{arguments}");
+        assert!(arguments.contains("-map 0:0 -map 0:1") && arguments.ends_with("-c:v copy -c:a copy -bsf:a aac_adtstoasc"), "{arguments}");
     }
 
     #[test]

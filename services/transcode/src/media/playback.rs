@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::bench::{Bench, Step};
+use super::bench::{Bench, Step, is_damaged};
 use super::outcome::{Method, Note, OutputFile, Role};
 use super::plan::Plan;
 use super::progress::Stage;
@@ -26,17 +26,18 @@ pub(super) struct Copy {
 #[derive(Debug)]
 pub(super) struct Failure(pub(super) String);
 
-/// One attempt. A copy that lacks much of the recording is refused if it was a stream copy: encoding may save more.
+/// One attempt; `media` is how much of the longest stream there is. A copy that lacks much of the recording is refused if it was a stream copy: encoding may save more.
 pub(super) async fn attempt(
     bench: &mut Bench<'_>,
     plan: &Plan,
     technical: &TechnicalMetadata,
+    media: Duration,
 ) -> Step<Result<Copy, Failure>> {
     for role in [Role::PlaybackPlaylist, Role::PlaybackMedia] {
         outputs::discard(bench.out, role).await?;
     }
     let covered_ms = technical.covered_ms.unwrap_or(0);
-    let budget = bench.limits.converting(technical.bytes, Duration::from_millis(covered_ms));
+    let budget = bench.limits.converting(technical.bytes, media);
     let finished = bench.convert(Stage::Playback, arguments(bench, plan, technical), &budget).await?;
     if !finished.success {
         return Ok(Err(Failure(finished.stderr)));
@@ -48,6 +49,7 @@ pub(super) async fn attempt(
     let source = Source {
         path: &format!("{OUTPUT}/{}", Role::PlaybackMedia.file_name()),
         container: "mov",
+        look: tool::Look::Inside,
         video: plan.video.map(|_| 0),
         audio: plan.audio.map(|_| u32::from(plan.video.is_some())),
         frame_rate: technical.video().and_then(|stream| stream.frame_rate),
@@ -59,7 +61,7 @@ pub(super) async fn attempt(
     if main.span == 0 || length_ms == 0 || (incomplete && plan.method() == Method::Copied) {
         return Ok(Err(Failure(finished.stderr)));
     }
-    Ok(Ok(Copy { outputs: files, damaged: !finished.stderr.is_empty(), incomplete, scan: seen }))
+    Ok(Ok(Copy { outputs: files, damaged: is_damaged(&finished.stderr), incomplete, scan: seen }))
 }
 
 /// What an accepted copy lacks, compared with the original and with the best plan.
@@ -78,7 +80,7 @@ pub(super) fn remarks(copy: &Copy, plan: &Plan, best: &Plan, technical: &Technic
 }
 
 fn arguments(bench: &Bench<'_>, plan: &Plan, technical: &TechnicalMetadata) -> Vec<String> {
-    let mut arguments = tool::ffmpeg_start("repeat+level+error");
+    let mut arguments = tool::ffmpeg_start("repeat+level+error", bench.limits);
     // A recording that is mostly damaged still plays where it is not.
     arguments.extend(tool::owned(["-progress", "pipe:1", "-max_error_rate", "1"]));
     arguments.extend(tool::open(INPUT, Some(&technical.container), bench.limits));

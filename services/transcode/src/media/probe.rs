@@ -6,7 +6,7 @@ use super::bench::{Bench, Halt, Step, complaint};
 use super::outcome::{Outcome, Reason};
 use super::sandbox::{Flow, INPUT, Program};
 use super::technical::{Rational, Stream, StreamKind, TechnicalMetadata};
-use super::tool;
+use super::tool::{self, Look};
 
 const LONGEST_ANSWER: usize = 4 << 20;
 const STREAMS_KEPT: usize = 32;
@@ -14,11 +14,25 @@ const STREAMS_KEPT: usize = 32;
 /// Brands of still pictures in an MP4 box structure. Their tiles look like tiny videos to FFmpeg before 7.1.
 const HEIF_BRANDS: [&str; 8] = ["heic", "heix", "heim", "heis", "mif1", "msf1", "avif", "avis"];
 
-/// Reads the header of the input.
-pub(super) async fn header(bench: &mut Bench<'_>, bytes: u64) -> Step<TechnicalMetadata> {
+/// Reads the header of the input, and says how far FFprobe could look into it.
+pub(super) async fn header(bench: &mut Bench<'_>, bytes: u64) -> Step<(TechnicalMetadata, Look)> {
+    let (inside, stderr) = ask(bench, bytes, Look::Inside).await?;
+    if let Some(technical) = inside {
+        return Ok((technical, Look::Inside));
+    }
+    if stderr.contains("not on whitelist") {
+        let (outside, _) = ask(bench, bytes, Look::Outside).await?;
+        if let Some(technical) = outside {
+            return Ok((technical, Look::Outside));
+        }
+    }
+    Err(undecodable(reason(&stderr), &stderr))
+}
+
+async fn ask(bench: &mut Bench<'_>, bytes: u64, look: Look) -> Step<(Option<TechnicalMetadata>, String)> {
     let mut arguments = tool::ffprobe_start();
     arguments.extend(tool::owned(["-show_format", "-show_streams", "-of", "json=compact=1"]));
-    arguments.extend(tool::open(INPUT, None, bench.limits));
+    arguments.extend(tool::look(INPUT, None, bench.limits, look));
     let mut answer = Vec::new();
     let budget = bench.limits.small();
     let finished = bench
@@ -29,12 +43,12 @@ pub(super) async fn header(bench: &mut Bench<'_>, bytes: u64) -> Step<TechnicalM
         .await?;
     let json: Value = serde_json::from_slice(String::from_utf8_lossy(&answer).as_bytes()).unwrap_or(Value::Null);
     if !finished.success || json["format"]["format_name"].as_str().is_none() {
-        return Err(undecodable(reason(&finished.stderr), &finished.stderr));
+        return Ok((None, finished.stderr));
     }
     if HEIF_BRANDS.contains(&tag(&json["format"], "major_brand").unwrap_or_default().as_str()) {
         return Err(undecodable(Reason::CodecNotSupported, "HEIF photographs are not decoded"));
     }
-    Ok(technical(&json, bytes))
+    Ok((Some(technical(&json, bytes)), finished.stderr))
 }
 
 pub(super) fn undecodable(reason: Reason, stderr: &str) -> Halt {
@@ -68,7 +82,7 @@ fn technical(json: &Value, bytes: u64) -> TechnicalMetadata {
 fn declared_duration(format: &Value) -> Option<u64> {
     let seconds: f64 = format["duration"].as_str()?.parse().ok()?;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded on this line")]
-    (0.0..1e9).contains(&seconds).then(|| (seconds * 1000.0) as u64)
+    (0.0..1e9).contains(&seconds).then_some((seconds * 1000.0) as u64)
 }
 
 fn stream(raw: &Value) -> Stream {
@@ -204,7 +218,7 @@ mod tests {
         #[test]
         fn no_answer_makes_it_panic(answer in any_json()) {
             let technical = technical(&answer, 1);
-            prop_assert!(technical.rotation_degrees < 360 && technical.rotation_degrees % 90 == 0);
+            prop_assert!(technical.rotation_degrees < 360 && technical.rotation_degrees.is_multiple_of(90));
         }
     }
 }

@@ -92,7 +92,7 @@ fn samples() -> [Sample; 4] {
 }
 
 async fn make(sandbox: &Sandbox, limits: &Limits, sample: &Sample, folder: &Path) -> Result<(), RehearsalError> {
-    let mut arguments = tool::ffmpeg_start("error");
+    let mut arguments = tool::ffmpeg_start("error", limits);
     arguments.extend(tool::owned(sample.arguments.split(' ')));
     arguments.push(format!("{OUTPUT}/{}", sample.name));
     let window = Window { input: None, output: folder };

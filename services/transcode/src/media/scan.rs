@@ -1,12 +1,14 @@
 //! Reads every timestamp of a file, in constant memory.
 
-use super::bench::{Bench, Lines, Step};
+use std::time::Duration;
+
+use super::bench::{Bench, Lines, Step, is_damaged};
 use super::limits::Budget;
 use super::progress::{Progress, Stage};
 use super::sandbox::{Flow, Program};
 use super::technical::Rational;
 use super::timeline::{Analysis, Packet, Timeline};
-use super::tool;
+use super::tool::{self, Look};
 
 /// The streams to follow, and where they are.
 #[derive(Debug, Clone, Copy)]
@@ -14,6 +16,7 @@ pub(super) struct Source<'a> {
     /// Path inside the sandbox.
     pub(super) path: &'a str,
     pub(super) container: &'a str,
+    pub(super) look: Look,
     /// Index of the video stream.
     pub(super) video: Option<u32>,
     /// Index of the audio stream.
@@ -36,6 +39,11 @@ impl Scan {
     pub(super) fn main(&self) -> &Analysis {
         if self.video.span > 0 { &self.video } else { &self.audio }
     }
+
+    /// How much there is to decode.
+    pub(super) fn media(&self) -> Duration {
+        Duration::from_micros(self.video.covered.max(self.audio.covered))
+    }
 }
 
 /// Reads all packets of `source` without decoding them.
@@ -47,7 +55,7 @@ pub(super) async fn scan(bench: &mut Bench<'_>, source: Source<'_>, budget: &Bud
         "-of",
         "compact=p=0",
     ]));
-    arguments.extend(tool::open(source.path, Some(source.container), bench.limits));
+    arguments.extend(tool::look(source.path, Some(source.container), bench.limits, source.look));
 
     let mut video = source.video.map(|index| (index, Timeline::new(nominal_distance(source.frame_rate))));
     let mut audio = source.audio.map(|index| (index, Timeline::new(0)));
@@ -64,7 +72,7 @@ pub(super) async fn scan(bench: &mut Bench<'_>, source: Source<'_>, budget: &Bud
     };
     let finished = bench.run(Program::Ffprobe, arguments, budget, reader).await?;
     let analysis = |stream: Option<(u32, Timeline)>| stream.map(|(_, timeline)| timeline.finish()).unwrap_or_default();
-    Ok(Scan { video: analysis(video), audio: analysis(audio), damaged: !finished.success || !finished.stderr.is_empty() })
+    Ok(Scan { video: analysis(video), audio: analysis(audio), damaged: !finished.success || is_damaged(&finished.stderr) })
 }
 
 /// Microseconds between frames at the declared rate, or 0.

@@ -4,6 +4,7 @@
 //! times a player shows, and only keyframes are decoded.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use super::bench::{Bench, Step};
 use super::outcome::{OutputFile, Role};
@@ -26,7 +27,7 @@ pub(super) async fn make(bench: &mut Bench<'_>, video: &Analysis, size: (u32, u3
     let tile = fit(size, TILE_BOX);
     let interval = (video.span / TILES as u64).max(CLOSEST);
     let rows = pick(&video.keyframes, interval).len().clamp(1, TILES).div_ceil(COLUMNS);
-    let times = draw(bench, tile, interval, rows).await?;
+    let times = draw(bench, video, tile, interval, rows).await?;
     if times.is_empty() || outputs::accept(bench.out, Role::Storyboard).await.is_none() {
         return Ok(Vec::new());
     }
@@ -52,7 +53,13 @@ fn pick(keyframes: &[u64], interval: u64) -> Vec<u64> {
 }
 
 /// Draws the grid and returns the time of each picture in it, milliseconds.
-async fn draw(bench: &mut Bench<'_>, tile: (u32, u32), interval: u64, rows: usize) -> Step<Vec<u64>> {
+async fn draw(
+    bench: &mut Bench<'_>,
+    video: &Analysis,
+    tile: (u32, u32),
+    interval: u64,
+    rows: usize,
+) -> Step<Vec<u64>> {
     let (seconds, micros) = (interval / 1_000_000, interval % 1_000_000);
     let filter = format!(
         "select='isnan(prev_selected_t)+gte(t-prev_selected_t,{seconds}.{micros:06})',\
@@ -60,13 +67,13 @@ async fn draw(bench: &mut Bench<'_>, tile: (u32, u32), interval: u64, rows: usiz
         tile.0, tile.1
     );
     // Showinfo tells the times; it speaks at level info. The words are FFmpeg's own: the copy carries no metadata.
-    let mut arguments = tool::ffmpeg_start("repeat+level+info");
+    let mut arguments = tool::ffmpeg_start("repeat+level+info", bench.limits);
     arguments.extend(tool::owned(["-skip_frame", "nokey"]));
     arguments.extend(tool::open(&playback(), Some("mov"), bench.limits));
     arguments.extend(tool::owned(["-an", "-filter:v", &filter, "-frames:v", "1"]));
     arguments.extend(jpeg_output(Role::Storyboard, "5"));
     let media_bytes = outputs::accept(bench.out, Role::PlaybackMedia).await.map_or(0, |file| file.bytes);
-    let budget = bench.limits.reading(media_bytes);
+    let budget = bench.limits.converting(media_bytes, Duration::from_micros(video.covered));
     let finished = bench.run(Program::Ffmpeg, arguments, &budget, |_| super::sandbox::Flow::Quiet).await?;
     Ok(if finished.success { finished.stderr.lines().filter_map(shown_at).collect() } else { Vec::new() })
 }
@@ -112,8 +119,8 @@ fn clock(ms: u64) -> String {
 async fn thumbnail(bench: &mut Bench<'_>, video: &Analysis, size: (u32, u32)) -> Step<()> {
     let wanted = video.keyframes.iter().rev().find(|&&time| time <= video.span / 10).copied().unwrap_or(0);
     for time in [wanted, 0] {
-        let mut arguments = tool::ffmpeg_start("repeat+level+error");
-        arguments.extend(["-noaccurate_seek".to_owned(), "-ss".to_owned(), format!("{}us", time)]);
+        let mut arguments = tool::ffmpeg_start("repeat+level+error", bench.limits);
+        arguments.extend(["-noaccurate_seek".to_owned(), "-ss".to_owned(), format!("{time}us")]);
         arguments.extend(tool::open(&playback(), Some("mov"), bench.limits));
         let filter = format!("scale={}:{},setsar=1,format=yuvj420p", size.0, size.1);
         arguments.extend(tool::owned(["-an", "-filter:v", &filter, "-frames:v", "1"]));

@@ -164,28 +164,35 @@ impl Timeline {
             self.keyframe(time);
         }
         self.last = Some(self.last.map_or(time, |last| last.max(time)));
-        self.end = self.end.max(time.saturating_add(usual));
+        // The last packet of a sound recording is shorter than usual.
+        let lasts = if step > 0 { usual.min(step) } else { usual };
+        self.end = self.end.max(time.saturating_add(lasts));
     }
 
     fn connect(&mut self, last: i64, time: i64, usual: i64) {
         let distance = time.saturating_sub(last);
         if distance > usual.saturating_add(SHORTEST_GAP) && usual > 0 {
-            let from = last.saturating_add(usual);
-            self.gap_count = self.gap_count.saturating_add(1);
-            self.gap_total = self.gap_total.saturating_add(time - from);
-            // Nobody can seek into a gap: it separates keyframes without making them far apart.
-            self.close_keyframe_interval();
-            self.last_key = self.last_key.map(|_| time);
-            // Times before a jump back cannot be placed on one line with times after it.
-            if self.gaps.len() < GAPS_KEPT && self.jumps == 0 {
-                self.gaps.push((from, time));
-            }
-        } else if distance > 0 {
+            self.gap(last.saturating_add(usual), time);
+        }
+        // Gaps too: what comes again and again is the rate of a time lapse.
+        if distance > 0 {
             self.distances.push_back(distance);
             if self.distances.len() > DISTANCES_KEPT {
                 self.distances.pop_front();
             }
         }
+    }
+
+    fn gap(&mut self, from: i64, to: i64) {
+        self.gap_count = self.gap_count.saturating_add(1);
+        self.gap_total = self.gap_total.saturating_add(to - from);
+        // Times before a jump back cannot be placed on one line with times after it.
+        if self.gaps.len() < GAPS_KEPT && self.jumps == 0 {
+            self.gaps.push((from, to));
+        }
+        // Nobody can seek into a gap: it separates keyframes without making them far apart.
+        self.close_keyframe_interval();
+        self.last_key = self.last_key.map(|_| to);
     }
 
     fn usual_distance(&self, step: i64) -> i64 {
@@ -293,7 +300,7 @@ mod tests {
         }
         let analysis = timeline.finish();
         assert_eq!(analysis.gaps, [Gap { from_ms: 3333, to_ms: 10_000 }]);
-        assert_eq!(analysis.covered, 199 * 33_333 + 33);
+        assert_eq!(analysis.covered, 199 * 33_333);
         // The pause does not count as distance between keyframes.
         assert_eq!(analysis.keyframe_interval_max, Some(30 * 33_333));
     }

@@ -40,11 +40,13 @@ impl ToolVersion {
 const FORMATS: &str = "mov,matroska,avi,mpegts,mpeg,h264,hevc,m4v,flv,asf,wav,mp3,aac,flac,ogg,amr,\
                        jpeg_pipe,png_pipe,bmp_pipe,webp_pipe";
 
-/// Decoders by FFmpeg's own names (mp3float decodes `mp3`).
+/// Decoders by FFmpeg's own names (mp3float decodes `mp3`). Those of text are never fed, but must be listed: see [`Look`].
+/// Recorders write positions as subtitles.
 const DECODERS: &str = "h264,hevc,mjpeg,mpeg4,mpeg2video,mpeg1video,h263,vp8,vp9,av1,libdav1d,png,bmp,webp,\
                         aac,aac_latm,mp3,mp3float,mp2,mp2float,ac3,opus,libopus,vorbis,flac,alac,amrnb,amrwb,g722,\
                         pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,pcm_s32le,pcm_f32le,pcm_u8,pcm_alaw,pcm_mulaw,\
-                        adpcm_ima_wav,adpcm_ima_qt,adpcm_ms,adpcm_g726,adpcm_g726le,wmav1,wmav2";
+                        adpcm_ima_wav,adpcm_ima_qt,adpcm_ms,adpcm_g726,adpcm_g726le,wmav1,wmav2,\
+                        mov_text,subrip,ass,webvtt,text";
 
 /// Codecs by the names FFprobe reports, as far as [`DECODERS`] decode them.
 const CODECS: &str = "h264,hevc,mjpeg,mpeg4,mpeg2video,mpeg1video,h263,vp8,vp9,av1,png,bmp,webp,\
@@ -57,9 +59,13 @@ pub(super) fn can_decode(codec: &str) -> bool {
     CODECS.split(',').any(|known| known == codec)
 }
 
-/// First arguments of every `ffmpeg`: quiet but for errors, which keep their level as a prefix and are never folded.
-pub(super) fn ffmpeg_start(loglevel: &str) -> Vec<String> {
-    owned(["-hide_banner", "-nostdin", "-nostats", "-y", "-loglevel", loglevel])
+/// First arguments of every `ffmpeg`. Without a number, filters start a thread per processor of the host, each of which
+/// reserves address space.
+pub(super) fn ffmpeg_start(loglevel: &str, limits: &Limits) -> Vec<String> {
+    let threads = limits.threads.max(1).to_string();
+    let mut arguments = owned(["-hide_banner", "-nostdin", "-nostats", "-y", "-loglevel", loglevel]);
+    arguments.extend(owned(["-filter_threads", &threads, "-filter_complex_threads", &threads]));
+    arguments
 }
 
 /// First arguments of every `ffprobe`.
@@ -67,10 +73,28 @@ pub(super) fn ffprobe_start() -> Vec<String> {
     owned(["-hide_banner", "-loglevel", "repeat+level+error"])
 }
 
-/// Arguments that open one input, naming its container where it is known.
+/// How FFprobe looks at a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// Decodes the first frames with the allow-listed decoders. FFprobe gives up on a file with any other.
+    Inside,
+    /// Decodes nothing, so that no list is needed: the container's own claims.
+    Outside,
+}
+
+/// Arguments that open one input for decoding, naming its container where it is known.
 pub(super) fn open(path: &str, container: Option<&str>, limits: &Limits) -> Vec<String> {
+    look(path, container, limits, Look::Inside)
+}
+
+/// Arguments that open one input.
+pub(super) fn look(path: &str, container: Option<&str>, limits: &Limits, look: Look) -> Vec<String> {
     let mut arguments = owned(["-max_alloc", &limits.allocation.to_string()]);
-    arguments.extend(owned(["-protocol_whitelist", "file", "-format_whitelist", FORMATS, "-codec_whitelist", DECODERS]));
+    arguments.extend(owned(["-protocol_whitelist", "file", "-format_whitelist", FORMATS]));
+    arguments.extend(match look {
+        Look::Inside => owned(["-codec_whitelist", DECODERS]),
+        Look::Outside => owned(["-nofind_stream_info"]),
+    });
     arguments.extend(owned(["-max_pixels", &limits.max_pixels.to_string(), "-threads", &limits.threads.max(1).to_string()]));
     // Recorders that start their sound late need a longer look than the default 5 MB.
     arguments.extend(owned(["-probesize", "20000000", "-analyzeduration", "20000000"]));

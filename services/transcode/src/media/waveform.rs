@@ -19,7 +19,7 @@ pub(super) async fn make(bench: &mut Bench<'_>, audio: &Analysis) -> Step<Vec<Ou
         "[0:a:0]aresample={},aformat=sample_fmts=s16:channel_layouts=mono,showwavespic=s=1200x160:colors=0x3b6ea5[wave]",
         sample_rate(audio.span / 1_000_000)
     );
-    let mut arguments = tool::ffmpeg_start("repeat+level+error");
+    let mut arguments = tool::ffmpeg_start("repeat+level+error", bench.limits);
     arguments.extend(tool::open(&format!("{OUTPUT}/{}", Role::PlaybackMedia.file_name()), Some("mov"), bench.limits));
     arguments.extend(tool::owned(["-filter_complex", &filter, "-map", "[wave]", "-frames:v", "1", "-flags", "+bitexact"]));
     let path = format!("{OUTPUT}/{}", Role::Waveform.file_name());

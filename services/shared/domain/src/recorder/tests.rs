@@ -87,8 +87,8 @@ fn names_of_several_vendors() {
         ("DSJ00012_20261123091500_0007_01.mp4", "device-time", Video, (device, None), video, 1, false),
         ("20261123/091500_0007.mp4", "dated-folder", Video, (None, None), video, 0, false),
         ("DCIM/2026-11-23/AUDIO/09-15-00_0007_02.amr", "dated-folder", Audio, (None, None), audio, 2, false),
-        ("VIDEO/20261123091500_0007", "time-sequence", Video, (None, None), video, 0, false),
-        ("重點/20261123091500_0007_01.h264", "time-sequence", Video, (None, None), video, 1, true),
+        ("VIDEO/20261123091500_0007", "time", Video, (None, None), video, 0, false),
+        ("重點/20261123091500_0007_01.h264", "time", Video, (None, None), video, 1, true),
     ] {
         let item = recognised(path);
         let ids = (item.device.as_ref().map(DeviceId::as_str), item.officer.as_ref().map(OfficerId::as_str));
@@ -108,6 +108,7 @@ fn a_name_without_a_sequence_goes_by_its_time() {
     let item = recognised("DCAM_CAM001_000001_20260804_100000_IMP.mp4");
     assert_eq!((item.rule.as_str(), item.recording.as_str()), ("vendor-device-officer-time", "20260804100000"));
     assert_eq!((item.sequence, item.key_file), (None, true));
+    assert_eq!(recognised("20261123-091500.wav").recording.as_str(), "20261123091500_A");
     let still = recognised("DCAM_CAM001_000001_20260804_100000.jpg");
     assert_eq!(still.recording.as_str(), "20260804100000_P", "a still of the same second is another act of recording");
 }
@@ -229,7 +230,7 @@ fn wrong_rules_are_refused_by_name() {
         (rule("X Y", "(?<time>\\d{14})", "20261123091500.mp4"), "its name must be"),
         (rule("x", "(?<time>(?:\\d{999}){999})", "1.mp4"), "not a regular expression"),
         (rule("x", "(?<time>\\d{14})\\d{20000}", "1.mp4"), "not a regular expression"),
-        (rule("time-sequence", "(?<time>\\d{14})", "20261123091500.mp4"), "time-sequence stands there twice"),
+        (rule("time", "(?<time>\\d{14})", "20261123091500.mp4"), "time stands there twice"),
         ("kinds: { video: [mp4], audio: [MP4] }".to_owned(), "listed for two kinds"),
         ("colours: []".to_owned(), "unknown field `colours`"),
     ] {

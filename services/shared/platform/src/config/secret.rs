@@ -63,8 +63,8 @@ mod tests {
 
     #[test]
     fn complaints_name_the_option() {
-        for content in [&b"\n"[..], b"\xff\xfe", &[b'a'; MAX_BYTES + 1]] {
-            assert!(read(content).expect_err("refused").starts_with("--db-password: "));
+        for content in [b"\n".to_vec(), b"\xff\xfe".to_vec(), vec![b'a'; MAX_BYTES + 1]] {
+            assert!(read(&content).expect_err("refused").starts_with("--db-password: "));
         }
         let missing = read_secret("--db-password", Path::new("/nonexistent/secret")).expect_err("missing");
         assert!(missing.to_string().contains("check the path, or mount the file"));

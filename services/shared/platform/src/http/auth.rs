@@ -79,7 +79,7 @@ impl Authenticator {
 
     /// Who `token` (the text after `Bearer`) speaks for.
     pub async fn person(&self, token: &str) -> Result<Person, Problem> {
-        self.0.verify(token).await.map_err(refuse)
+        self.0.verify(token).await.map_err(|refusal| refuse(&refusal))
     }
 
     fn new(args: &AuthArgs, clock: Clock) -> Result<Self, ConfigError> {
@@ -123,9 +123,10 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let header = parts.headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
         // The scheme's name is case-insensitive (RFC 9110 11.1).
-        let token = header.and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let token =
+            header.and_then(|text| text.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let Some((_, token)) = token else {
-            return Err(refuse(Refusal::Missing));
+            return Err(refuse(&Refusal::Missing));
         };
         let person = Authenticator::from_ref(state).person(token.trim()).await?;
         tracing::Span::current().record("custos.person", person.id.as_str());
@@ -134,7 +135,7 @@ where
 }
 
 /// RFC 6750 section 3: no error code when there was no token at all.
-fn refuse(refusal: Refusal) -> Problem {
+fn refuse(refusal: &Refusal) -> Problem {
     let challenge = match refusal {
         Refusal::NoKeys => return Problem::unavailable(refusal.to_string(), keys::RETRY),
         Refusal::Missing => r#"Bearer realm="custos""#,

@@ -69,7 +69,7 @@ impl PeerCertificate {
         let is_ed25519 = key.algorithm.algorithm == OID_SIG_ED25519;
         Some(Self {
             station: station_of(&certificate),
-            serial: certificate.raw_serial().iter().map(|byte| format!("{byte:02x}")).collect(),
+            serial: certificate.raw_serial_as_string().replace(':', ""),
             not_after: Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()?,
             der: der.to_vec(),
             ed25519_key: is_ed25519.then(|| key.subject_public_key.data.as_ref().try_into().ok()).flatten(),
@@ -92,11 +92,7 @@ impl StationIdentity {
         }
         let (tenant, rest) = path.split_once('/').ok_or_else(shape)?;
         let (unit, station) = rest.rsplit_once('/').ok_or_else(shape)?;
-        Ok(Self {
-            tenant: TenantId::parse(tenant)?,
-            unit: UnitPath::parse(unit)?,
-            station: StationId::parse(station)?,
-        })
+        Ok(Self { tenant: TenantId::parse(tenant)?, unit: UnitPath::parse(unit)?, station: StationId::parse(station)? })
     }
 
     /// The SAN URI that names this station.
@@ -168,7 +164,8 @@ mod tests {
 
     #[test]
     fn other_uris_are_refused_with_the_reason() {
-        for bad in ["https://station/E/NJ/S7", "custos://station/E/S7", "custos://station/E//S7", "custos://station/E/NJ/"]
+        for bad in
+            ["https://station/E/NJ/S7", "custos://station/E/S7", "custos://station/E//S7", "custos://station/E/NJ/"]
         {
             assert!(matches!(StationIdentity::parse(bad), Err(IdentityError::Shape(_))), "{bad}");
         }
@@ -191,7 +188,7 @@ mod tests {
         let pki = Pki::new();
         let read = |uris: &[&str]| {
             let peer = PeerCertificate::parse(pki.station(uris).cert.der()).expect("certificate");
-            peer.station().cloned()
+            peer.station().cloned().map_err(Clone::clone)
         };
         assert_eq!(read(&["https://elsewhere"]), Err(IdentityError::Missing));
         assert_eq!(read(&["custos://station/E/NJ/S7", "custos://station/E/NJ/S8"]), Err(IdentityError::Several));

@@ -9,7 +9,7 @@ use std::{
 };
 
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, CertificateRevocationListParams, CertifiedIssuer,
+    BasicConstraints, Certificate, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
     ExtendedKeyUsagePurpose, IsCa, KeyIdMethod, KeyPair, KeyUsagePurpose, PKCS_ED25519, RevokedCertParams, SanType,
     SerialNumber, date_time_ymd,
 };
@@ -23,6 +23,8 @@ use tokio::{
     net::TcpStream,
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
+
+use crate::{admin::Health, clock::Clock, lifecycle::Lifecycle, service::Context, telemetry::Metrics};
 
 static SERIAL: AtomicU64 = AtomicU64::new(1);
 
@@ -41,6 +43,8 @@ pub(crate) struct Leaf {
 impl Pki {
     pub(crate) fn new() -> Self {
         let mut params = CertificateParams::default();
+        // Authorities of one name would be told apart by their signatures only.
+        params.distinguished_name.push(DnType::CommonName, format!("Authority {:?}", next_serial().to_bytes()));
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().expect("key");
@@ -129,7 +133,8 @@ impl Client {
             if let Some((head, body)) = text.split_once("\r\n\r\n") {
                 let mut words = head.split_whitespace();
                 let status = words.nth(1).and_then(|status| status.parse().ok()).expect("status");
-                let length = head.to_lowercase().lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+                let length =
+                    head.to_lowercase().lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
                 if body.len() >= length.unwrap_or(0) {
                     return Ok((status, body.to_owned()));
                 }
@@ -153,7 +158,14 @@ impl Client {
     }
 }
 
+/// What the shell would hand to a service.
+pub(crate) fn context(clock: Clock, metrics: &Metrics) -> Context {
+    let lifecycle = Lifecycle::new();
+    let health = Health::new(lifecycle.clone());
+    Context { name: "test", lifecycle, health, clock, meter: metrics.meter() }
+}
+
 fn next_serial() -> SerialNumber {
-    // From 0x0100…: no leading zero to lose on the way.
-    SerialNumber::from(0x0100_0000 + SERIAL.fetch_add(1, Ordering::Relaxed))
+    // No zeros in front, which DER would drop.
+    SerialNumber::from(0x0100_0000_0000_0000 + SERIAL.fetch_add(1, Ordering::Relaxed))
 }

@@ -65,7 +65,7 @@ impl Reloader {
             "custos.tls.reloads",
             "{reload}",
             "Changed TLS files taken over or refused.",
-            &[&[KeyValue::new("outcome", "taken")], &[KeyValue::new("outcome", "refused")]],
+            ["taken", "refused"].map(|outcome| [KeyValue::new("outcome", outcome)]),
         );
         let ends = meter
             .f64_gauge("custos.tls.valid_until.timestamp")

@@ -38,17 +38,17 @@ pub struct Metrics {
 /// A counter whose `series` exist, at zero, before anything has happened: an alert on an increase from nothing would
 /// otherwise miss the first event.
 ///
-/// Give every combination of labels that can be foreseen; one empty list for a counter without labels.
+/// Give every combination of labels that can be foreseen; for a counter without labels that is `[[]]`.
 pub fn counter(
     meter: &Meter,
     name: &'static str,
     unit: &'static str,
     description: &'static str,
-    series: &[&[KeyValue]],
+    series: impl IntoIterator<Item: AsRef<[KeyValue]>>,
 ) -> Counter<u64> {
     let counter = meter.u64_counter(name).with_unit(unit).with_description(description).build();
     for labels in series {
-        counter.add(0, labels);
+        counter.add(0, labels.as_ref());
     }
     counter
 }
@@ -57,15 +57,10 @@ impl Metrics {
     /// Metrics that nobody else shares; the shell makes one set global.
     pub fn new(resource: Resource) -> anyhow::Result<Self> {
         let registry = Registry::new();
-        let exporter = opentelemetry_prometheus::exporter()
-            .with_registry(registry.clone())
-            .scope_info_enabled(false)
-            .build()?;
-        let provider = SdkMeterProvider::builder()
-            .with_resource(resource)
-            .with_reader(exporter)
-            .with_view(buckets)
-            .build();
+        let exporter =
+            opentelemetry_prometheus::exporter().with_registry(registry.clone()).scope_info_enabled(false).build()?;
+        let provider =
+            SdkMeterProvider::builder().with_resource(resource).with_reader(exporter).with_view(buckets).build();
         Ok(Self { provider, registry })
     }
 
@@ -103,7 +98,7 @@ mod tests {
     fn a_counter_is_there_before_its_first_event() {
         let metrics = Metrics::new(Resource::builder().with_service_name("test").build()).expect("metrics");
         let labels = [KeyValue::new("outcome", "refused")];
-        let counter = counter(&metrics.meter(), "custos.tls.handshakes", "{handshake}", "Handshakes.", &[&labels]);
+        let counter = counter(&metrics.meter(), "custos.tls.handshakes", "{handshake}", "Handshakes.", [&labels]);
         let before = metrics.render().expect("text");
         assert!(before.contains("custos_tls_handshakes_total{outcome=\"refused\"} 0\n"), "{before}");
         counter.add(2, &labels);

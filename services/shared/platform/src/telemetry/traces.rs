@@ -18,9 +18,8 @@ pub(super) const FLUSH_LIMIT: Duration = Duration::from_secs(5);
 /// The provider of spans. Without a collector spans still get ids, so that logs correlate and contexts propagate.
 pub(super) fn provider(args: &CommonArgs, resource: Resource) -> anyhow::Result<SdkTracerProvider> {
     let fresh = Sampler::TraceIdRatioBased(args.trace_ratio);
-    let builder = SdkTracerProvider::builder()
-        .with_resource(resource)
-        .with_sampler(Sampler::ParentBased(Box::new(fresh)));
+    let builder =
+        SdkTracerProvider::builder().with_resource(resource).with_sampler(Sampler::ParentBased(Box::new(fresh)));
     let Some(endpoint) = &args.otlp_endpoint else {
         return Ok(builder.build());
     };
@@ -29,7 +28,7 @@ pub(super) fn provider(args: &CommonArgs, resource: Resource) -> anyhow::Result<
 }
 
 /// Turns spans of this project into OpenTelemetry spans.
-pub(super) fn layer<S>(provider: &SdkTracerProvider) -> impl Layer<S> + use<S>
+pub(crate) fn layer<S>(provider: &SdkTracerProvider) -> impl Layer<S> + use<S>
 where
     S: Subscriber + for<'span> LookupSpan<'span>,
 {

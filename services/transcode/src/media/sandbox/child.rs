@@ -131,9 +131,8 @@ fn classify(status: ExitStatus, stderr: &str, elapsed: Duration, budget: &Budget
     if code == 0 {
         return Ok(Exit::Success);
     }
-    let first_line = stderr.lines().next().unwrap_or_default();
-    if ["bwrap: ", "prlimit: ", "nice: ", "sh: "].iter().any(|helper| first_line.starts_with(helper)) {
-        return Err(Stop::NotStarted(first_line.chars().take(300).collect()));
+    if let Some(words) = helpers_words(stderr) {
+        return Err(Stop::NotStarted(words));
     }
     let signal = code - 128;
     Ok(match (code, signal) {
@@ -150,6 +149,13 @@ fn classify(status: ExitStatus, stderr: &str, elapsed: Duration, budget: &Budget
         _ if out_of_memory(stderr) => Exit::Memory,
         _ => Exit::Failed(code),
     })
+}
+
+/// The first line, if one of the programs around FFmpeg said it: they begin with their name or path, FFmpeg with `[level]`.
+fn helpers_words(stderr: &str) -> Option<String> {
+    let line = stderr.lines().next()?;
+    let speaker = line.split(':').next()?.rsplit('/').next()?;
+    ["bwrap", "prlimit", "nice", "sh"].contains(&speaker).then(|| line.chars().take(300).collect())
 }
 
 /// Whether the elapsed time was enough to use up the CPU seconds, given that decoder, encoder and filters share the work.

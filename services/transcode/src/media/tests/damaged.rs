@@ -116,3 +116,52 @@ async fn unknown_codecs_alone_are_not_supported() {
     let derivation = lab.derive(&input, MediaKind::Video).await;
     assert_eq!(reason(&derivation), Some(Reason::CodecNotSupported), "{derivation:#?}");
 }
+
+#[tokio::test]
+async fn heif_is_named_as_what_it_is() {
+    let lab = Lab::new();
+    let whole = lab.ffmpeg("-f lavfi -i testsrc=s=64x64:d=1 -pix_fmt yuv420p", "whole.mp4");
+    let mut bytes = std::fs::read(whole).unwrap();
+    bytes[8..12].copy_from_slice(b"heic");
+    let derivation = lab.derive(&lab.write("a.heic", &bytes), MediaKind::Photo).await;
+    assert_eq!(reason(&derivation), Some(Reason::CodecNotSupported), "{derivation:#?}");
+}
+
+#[tokio::test]
+async fn pictures_that_end_before_the_sound_are_a_gap() {
+    let lab = Lab::new();
+    let input = lab.ffmpeg(
+        &format!("-f lavfi -i testsrc2=s=320x240:r=30:d=4 -f lavfi -i sine=d=30 {H264} -c:a aac"),
+        "a.mp4",
+    );
+    let derivation = lab.derive(&input, MediaKind::Video).await;
+    let technical = derivation.technical.unwrap();
+    assert_eq!((technical.gap_count, technical.gaps[0].from_ms), (1, 4000));
+    assert!(technical.gaps[0].to_ms.abs_diff(30_000) < 100);
+    assert_eq!((derivation.outcome, derivation.notes), (
+        Outcome::Playable { form: Form::Video, method: Method::Copied },
+        vec![Note::Gaps],
+    ));
+    assert!(seconds(&describe(&lab.output(Role::PlaybackMedia))) > 29.0);
+}
+
+#[tokio::test]
+async fn a_single_frame_is_a_recording() {
+    for codec in [H264, "-c:v mpeg4"] {
+        let lab = Lab::new();
+        let input = lab.ffmpeg(&format!("-f lavfi -i testsrc2=s=320x240:r=30 -frames:v 1 {codec}"), "a.mp4");
+        let derivation = lab.derive(&input, MediaKind::Video).await;
+        assert!(matches!(derivation.outcome, Outcome::Playable { form: Form::Video, .. }), "{derivation:#?}");
+        assert!(lab.output(Role::Thumbnail).is_file() && lab.output(Role::Storyboard).is_file());
+    }
+}
+
+#[tokio::test]
+async fn positions_written_as_subtitles_do_not_hinder_a_copy() {
+    let lab = Lab::new();
+    lab.write("s.srt", "1\n00:00:01,000 --> 00:00:05,000\n30.1N 103.2E\n");
+    let input = lab.ffmpeg(&format!("{SOURCE} -i s.srt {H264} -c:a aac -c:s mov_text"), "a.mp4");
+    let derivation = lab.derive(&input, MediaKind::Video).await;
+    let copied = Outcome::Playable { form: Form::Video, method: Method::Copied };
+    assert_eq!((derivation.outcome, derivation.notes), (copied, vec![]));
+}

@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::fixtures::{H264, Lab, SOURCE, sandbox};
+use crate::media::bench::{Bench, Halt};
+use crate::media::sandbox::{Flow, Program};
+use crate::media::tool;
 use crate::media::{DeriveError, Job, LimitKind, Limits, MediaKind, Outcome, Progress, Stage, derive};
 
 fn reached(outcome: &Outcome) -> Option<LimitKind> {
@@ -26,7 +29,7 @@ fn slow_video(lab: &Lab) -> std::path::PathBuf {
 async fn cpu_seconds_are_limited() {
     let lab = Lab::new();
     let input = slow_video(&lab);
-    let limits = Limits { cpu_base: Duration::from_secs(2), cpu_per_second: 0, ..Limits::default() };
+    let limits = Limits { cpu_base: Duration::from_secs(2), cpu_per_second: 0, wall_per_cpu: 200, ..Limits::default() };
     let derivation = lab.derive_within(&input, MediaKind::Video, &limits).await.unwrap();
     assert_eq!(reached(&derivation.outcome), Some(LimitKind::CpuTime), "{derivation:?}");
     assert!(derivation.technical.is_some());
@@ -118,5 +121,22 @@ async fn dropping_the_future_kills_everything() {
     while is_running(lab.out()) || children_with(lab.out()) > 0 {
         assert!(dropped.elapsed() < Duration::from_secs(5), "{} left", children_with(lab.out()));
         tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// An option of tomorrow must not make every recording undecodable.
+#[tokio::test]
+async fn arguments_the_tool_does_not_know_are_our_failure() {
+    let lab = Lab::new();
+    let input = lab.ffmpeg("-f lavfi -i sine=d=1", "a.wav");
+    let (progress, _) = watch::channel(Progress::START);
+    let limits = Limits::default();
+    for arguments in ["-no_such_option 1 -i /in/original -f null -", "-i /in/original -c:a no_such_codec -f null -"] {
+        let mut bench = Bench::new(&input, lab.out(), sandbox().await, &limits, &progress);
+        let mut all = tool::ffmpeg_start("repeat+level+error", &limits);
+        all.extend(tool::owned(arguments.split(' ')));
+        let halt = bench.run(Program::Ffmpeg, all, &limits.small(), |_| Flow::Quiet).await.unwrap_err();
+        let Halt::Error(error) = halt else { panic!("{arguments}: {halt:?}") };
+        assert!(matches!(error, DeriveError::Tool(_)) && !error.is_retryable(), "{arguments}: {error:?}");
     }
 }

@@ -18,7 +18,7 @@ use crate::config::{AuthArgs, ConfigError, JwksSource};
 /// Least time between two requests: made-up key ids must not become load on the identity provider.
 pub(super) const RETRY: Duration = Duration::from_secs(10);
 /// How long a withdrawn key may still be believed.
-const REFRESH: Duration = Duration::from_secs(300);
+const REFRESH: Duration = Duration::from_mins(5);
 /// Longest wait for the identity provider.
 const FETCH_LIMIT: Duration = Duration::from_secs(5);
 
@@ -42,7 +42,7 @@ struct Key {
     id: Option<String>,
     /// The one algorithm it is for, when it says so.
     algorithm: Option<Algorithm>,
-    key: DecodingKey,
+    verifies: DecodingKey,
 }
 
 /// A JWKS (RFC 7517 section 5) whose keys are read one by one: an unknown kind of key is no reason to refuse the others.
@@ -144,20 +144,16 @@ impl Source {
 /// A token without a key id is only clear when there is a single key for its algorithm.
 fn pick(keys: &[Key], id: Option<&str>, algorithm: Algorithm) -> Option<DecodingKey> {
     let fits = |key: &&Key| {
-        key.key.family() == algorithm.family() && key.algorithm.is_none_or(|only| only == algorithm)
+        key.verifies.family() == algorithm.family()
+            && key.algorithm.is_none_or(|only| only == algorithm)
+            && id.is_none_or(|id| key.id.as_deref() == Some(id))
     };
     let mut fitting = keys.iter().filter(fits);
-    let found = match id {
-        Some(id) => fitting.find(|key| key.id.as_deref() == Some(id))?,
-        None => {
-            let only = fitting.next()?;
-            if fitting.next().is_some() {
-                return None;
-            }
-            only
-        }
-    };
-    Some(found.key.clone())
+    let found = fitting.next()?;
+    if id.is_none() && fitting.next().is_some() {
+        return None;
+    }
+    Some(found.verifies.clone())
 }
 
 fn parse(text: &[u8]) -> anyhow::Result<Vec<Key>> {
@@ -180,16 +176,14 @@ fn usable(value: serde_json::Value) -> Option<Key> {
         Some(KeyAlgorithm::RS256) => Some(Algorithm::RS256),
         Some(_) => return None,
     };
-    let key = DecodingKey::from_jwk(&jwk).ok().filter(|key| key.family() != AlgorithmFamily::Hmac)?;
-    Some(Key { id: jwk.common.key_id, algorithm, key })
+    let verifies = DecodingKey::from_jwk(&jwk).ok().filter(|key| key.family() != AlgorithmFamily::Hmac)?;
+    Some(Key { id: jwk.common.key_id, algorithm, verifies })
 }
 
 fn client(ca: Option<&Path>) -> Result<reqwest::Client, ConfigError> {
     let wrong = |error: reqwest::Error| ConfigError::new("--jwks-ca", error.to_string());
-    let mut builder = reqwest::Client::builder()
-        .https_only(true)
-        .redirect(reqwest::redirect::Policy::none())
-        .timeout(FETCH_LIMIT);
+    let mut builder =
+        reqwest::Client::builder().https_only(true).redirect(reqwest::redirect::Policy::none()).timeout(FETCH_LIMIT);
     if let Some(path) = ca {
         let pem = std::fs::read(path).map_err(|error| ConfigError::unreadable("--jwks-ca", path, &error))?;
         builder = builder.tls_certs_only(reqwest::Certificate::from_pem_bundle(&pem).map_err(wrong)?);

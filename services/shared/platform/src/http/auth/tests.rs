@@ -9,36 +9,51 @@ use axum::{
     routing::get,
 };
 use jiff::Timestamp;
-use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, jwk::Jwk};
-use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256, SignatureAlgorithm};
+use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, encode, jwk::Jwk};
+use opentelemetry_sdk::Resource;
+use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
 use super::*;
-use crate::config::JwksSource;
+use crate::{
+    config::{JwksSource, TlsArgs},
+    http::{
+        server::Server,
+        test_pki::{Pki, context},
+    },
+    telemetry::Metrics,
+};
 
 const NOW: i64 = 1_900_000_000;
 
 struct SigningKey {
     id: &'static str,
     algorithm: Algorithm,
-    key: EncodingKey,
+    private: EncodingKey,
+    public: DecodingKey,
 }
 
 impl SigningKey {
     fn new(id: &'static str, algorithm: Algorithm) -> Self {
-        let (of, encoding): (&SignatureAlgorithm, fn(&[u8]) -> EncodingKey) = match algorithm {
-            Algorithm::EdDSA => (&PKCS_ED25519, EncodingKey::from_ed_der),
-            Algorithm::ES256 => (&PKCS_ECDSA_P256_SHA256, EncodingKey::from_ec_der),
-            _ => (&PKCS_RSA_SHA256, EncodingKey::from_rsa_der),
+        let of = match algorithm {
+            Algorithm::EdDSA => &PKCS_ED25519,
+            Algorithm::ES256 => &PKCS_ECDSA_P256_SHA256,
+            _ => &PKCS_RSA_SHA256,
         };
         let pair = KeyPair::generate_for(of).expect("key");
-        Self { id, algorithm, key: encoding(&pair.serialize_der()) }
+        let (pem, raw) = (pair.serialize_pem(), pair.public_key_raw());
+        let (private, public) = match algorithm {
+            Algorithm::EdDSA => (EncodingKey::from_ed_pem(pem.as_bytes()), DecodingKey::from_ed_der(raw)),
+            Algorithm::ES256 => (EncodingKey::from_ec_pem(pem.as_bytes()), DecodingKey::from_ec_der(raw)),
+            _ => (EncodingKey::from_rsa_pem(pem.as_bytes()), DecodingKey::from_rsa_der(raw)),
+        };
+        Self { id, algorithm, private: private.expect("private key"), public }
     }
 
     fn public(&self) -> Value {
-        let mut jwk = Jwk::from_encoding_key(&self.key, self.algorithm).expect("public key");
+        let mut jwk = Jwk::from_decoding_key(&self.public, Some(self.algorithm)).expect("public key");
         jwk.common.key_id = Some(self.id.to_owned());
         serde_json::to_value(jwk).expect("JSON")
     }
@@ -46,7 +61,7 @@ impl SigningKey {
     fn sign(&self, claims: &Value) -> String {
         let mut header = Header::new(self.algorithm);
         header.kid = Some(self.id.to_owned());
-        encode(&header, claims, &self.key).expect("token")
+        encode(&header, claims, &self.private).expect("token")
     }
 }
 
@@ -90,13 +105,14 @@ async fn every_permitted_algorithm_tells_who_is_asking() {
 async fn a_token_counts_only_in_its_time() {
     let key = SigningKey::new("k1", Algorithm::EdDSA);
     let bench = Bench::new(&[&key]).await;
+    assert!(bench.auth.person(&key.sign(&with(&claims(), "nbf", json!(NOW + 30)))).await.is_ok(), "30 s of leeway");
+    let early = key.sign(&with(&claims(), "nbf", json!(NOW + 31)));
+    assert!(bench.refusal(&early).await.contains("not valid before"));
     let token = key.sign(&claims());
     bench.clock.advance(Duration::from_secs(329));
     assert!(bench.auth.person(&token).await.is_ok(), "30 s of leeway");
     bench.clock.advance(Duration::from_secs(1));
     assert_eq!(bench.refusal(&token).await, "the token expired at 2030-03-17T17:51:40Z; sign in again");
-    let early = key.sign(&with(&claims(), "nbf", json!(NOW + 361)));
-    assert!(bench.refusal(&early).await.contains("not valid before"));
     let timeless = key.sign(&without(&claims(), "nbf"));
     assert!(bench.refusal(&timeless).await.contains("(nbf)"));
     let endless = key.sign(&without(&claims(), "exp"));
@@ -167,6 +183,30 @@ async fn a_key_file_that_cannot_work_names_its_option() {
 }
 
 #[tokio::test]
+async fn keys_come_over_https_from_a_trusted_provider_only() {
+    let (key, pki, files) = (SigningKey::new("k1", Algorithm::EdDSA), Pki::new(), tempfile::tempdir().expect("dir"));
+    let metrics = Metrics::new(Resource::builder().build()).expect("metrics");
+    let context = context(Clock::manual(Timestamp::from_second(NOW).expect("time")), &metrics);
+    let jwks = json!({ "keys": [key.public()] });
+    let provider = Server::bind(&provider(&files, &pki), &context).await.expect("server");
+    let url = format!("https://{}/jwks", provider.address().expect("address"));
+    provider.start(Router::new().route("/jwks", get(async move || axum::Json(jwks))));
+
+    let mut args = args(path(&files));
+    args.jwks = JwksSource::Url(url);
+    args.jwks_ca = Some(files.path().join("ca.pem"));
+    let auth = Authenticator::start(&args, &context).await.expect("authenticator");
+    assert!(auth.person(&key.sign(&claims())).await.is_ok());
+    assert!(context.health.report().await.ready);
+
+    std::fs::write(files.path().join("ca.pem"), Pki::new().ca.pem()).expect("write");
+    let auth = Authenticator::start(&args, &context).await.expect("starts all the same");
+    let problem = auth.person(&key.sign(&claims())).await.expect_err("no keys");
+    assert_eq!(problem.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(!context.health.report().await.ready);
+}
+
+#[tokio::test]
 async fn handlers_get_persons_and_callers_get_challenges() {
     let key = SigningKey::new("k1", Algorithm::EdDSA);
     let bench = Bench::new(&[&key]).await;
@@ -232,6 +272,22 @@ fn without(claims: &Value, name: &str) -> Value {
     let mut claims = claims.clone();
     claims.as_object_mut().expect("object").remove(name);
     claims
+}
+
+fn provider(files: &TempDir, pki: &Pki) -> TlsArgs {
+    let (server, file) = (pki.server(), |name| files.path().join(name));
+    std::fs::write(file("ca.pem"), pki.ca.pem()).expect("write");
+    std::fs::write(file("cert.pem"), server.cert.pem()).expect("write");
+    std::fs::write(file("key.pem"), server.key.serialize_pem()).expect("write");
+    TlsArgs {
+        listen: ([127, 0, 0, 1], 0).into(),
+        tls_cert: file("cert.pem"),
+        tls_key: file("key.pem"),
+        client_ca: None,
+        client_crl: None,
+        tls_reload: Duration::from_secs(5),
+        max_connections: 8.try_into().expect("not zero"),
+    }
 }
 
 fn path(files: &TempDir) -> PathBuf {

@@ -122,7 +122,7 @@ fn refusal(error: jsonwebtoken::errors::Error) -> Refusal {
         ErrorKind::InvalidSignature | ErrorKind::InvalidAlgorithm => Refusal::Signature,
         ErrorKind::InvalidIssuer => Refusal::Issuer,
         ErrorKind::InvalidAudience => Refusal::Audience,
-        ErrorKind::MissingRequiredClaim(claim) => Refusal::Claims(claim.to_string()),
+        ErrorKind::MissingRequiredClaim(claim) => Refusal::Claims(claim),
         ErrorKind::Json(error) => Refusal::Claims(error.to_string()),
         _ => Refusal::Malformed,
     }

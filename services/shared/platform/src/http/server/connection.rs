@@ -144,22 +144,17 @@ async fn no_longer_good(
 
 impl Handshakes {
     pub(super) fn new(meter: &Meter) -> Self {
-        let series = |labels: Vec<&'static str>, key: &'static str| -> Vec<[KeyValue; 1]> {
-            labels.into_iter().map(|label| [KeyValue::new(key, label)]).collect()
-        };
-        let outcomes = series([&["accepted", "timeout", "closed"][..], &REASONS[..]].concat(), "outcome");
-        let reasons = series(REASONS.to_vec(), "reason");
-        fn refs(series: &[[KeyValue; 1]]) -> Vec<&[KeyValue]> {
-            series.iter().map(<[KeyValue; 1]>::as_slice).collect()
-        }
+        let outcomes = ["accepted", "timeout", "closed"].into_iter().chain(REASONS);
+        let outcomes = outcomes.map(|outcome| [KeyValue::new("outcome", outcome)]);
+        let reasons = REASONS.map(|reason| [KeyValue::new("reason", reason)]);
         Self {
-            outcomes: counter(meter, "custos.tls.handshakes", "{handshake}", "TLS handshakes.", &refs(&outcomes)),
+            outcomes: counter(meter, "custos.tls.handshakes", "{handshake}", "TLS handshakes.", outcomes),
             cut: counter(
                 meter,
                 "custos.tls.cut_connections",
                 "{connection}",
                 "Connections ended because the client's certificate was no longer good.",
-                &refs(&reasons),
+                reasons,
             ),
         }
     }

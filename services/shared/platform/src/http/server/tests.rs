@@ -8,12 +8,11 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    admin::Health,
     clock::Clock,
     http::{
         dress,
         identity::StationIdentity,
-        test_pki::{Client, Leaf, Pki},
+        test_pki::{Client, Leaf, Pki, context},
     },
     lifecycle::{Drained, Lifecycle},
     telemetry::Metrics,
@@ -21,7 +20,7 @@ use crate::{
 
 const STATION: &str = "custos://station/E/NJ/XW/S7";
 const LIMIT: Duration = Duration::from_secs(15);
-const LONG: Duration = Duration::from_secs(3600);
+const LONG: Duration = Duration::from_hours(1);
 
 /// A server that asks for client certificates, and all that belongs to it.
 struct Bench {
@@ -39,9 +38,8 @@ impl Bench {
         write(&files, "crl.pem", &pki.crl(&[]));
         write_pair(&files, &pki.server());
         let metrics = Metrics::new(Resource::builder().build()).expect("metrics");
-        let lifecycle = Lifecycle::new();
-        let health = Health::new(lifecycle.clone());
-        let context = Context { name: "test", lifecycle: lifecycle.clone(), health, clock, meter: metrics.meter() };
+        let context = context(clock, &metrics);
+        let lifecycle = context.lifecycle.clone();
         let server = Server::bind(&args(&files), &context).await.expect("server");
         let address = server.address().expect("address");
         server.start(dress(routes(), &metrics.meter()));
@@ -128,7 +126,7 @@ async fn a_certificate_that_runs_out_ends_its_connection() {
     let bench = Bench::new(clock.clone()).await;
     let mut client = bench.connect(&bench.pki.station_until(&[STATION], 2090)).await;
     assert_eq!(client.get("/who").await.expect("answer").0, 200);
-    clock.advance(Duration::from_secs(90 * 366 * 86_400));
+    clock.advance(Duration::from_hours(90 * 366 * 24));
     let ended = tokio::time::timeout(LIMIT, client.receive()).await.expect("ended in time");
     assert!(ended.is_err());
     bench.measured("custos_tls_cut_connections_total{reason=\"expired\"} 1").await;
@@ -166,8 +164,8 @@ async fn a_drain_finishes_running_requests_and_takes_no_new_ones() {
     busy.send("/slow").await.expect("sent");
     bench.measured("http_server_active_requests 1").await;
 
-    let drain = bench.lifecycle.drain(LONG, pending());
-    let (drained, busy, idle) = tokio::join!(drain, busy.receive(), idle.receive());
+    let drain = async { tokio::join!(bench.lifecycle.drain(LONG, pending()), busy.receive(), idle.receive()) };
+    let (drained, busy, idle) = tokio::time::timeout(LIMIT, drain).await.expect("drained in time");
     assert_eq!(drained, Drained::Softly);
     assert_eq!(busy.expect("finished").0, 200);
     assert!(idle.is_err(), "idle connections are closed");

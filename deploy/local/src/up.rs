@@ -1,0 +1,71 @@
+//! What `deploy/local/up` does, from the first server to the last line a person reads.
+
+use std::time::Instant;
+
+use anyhow::Context;
+use custos_platform::clock::Clock;
+use walkdir::WalkDir;
+
+use crate::{config::StackConfig, report, sample, seeds, seeds::Station, stack::Stack, state::State, steps::Steps};
+
+/// How much is wanted.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// Our services, or only the servers they need.
+    pub services: bool,
+    /// The sample recorders docked.
+    pub sample: bool,
+}
+
+/// Starts the stack, docks the sample recorders and shows what became of their files.
+pub async fn run(config: StackConfig, clock: Clock, wanted: Wanted) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let config = if wanted.services { config } else { config.with_services(&[]) };
+    let steps = Steps::Told;
+    let stack = Box::pin(Stack::up(config, clock, steps)).await?;
+    if wanted.sample {
+        let stations = seeds::stations()?;
+        let files = dock_samples(&stack, &stations, steps).await?;
+        report::show(&stack, &stations, files, steps).await?;
+    }
+    where_to_look(&stack, steps);
+    steps.tell(&format!("up in {:.1} s", started.elapsed().as_secs_f64()));
+    Ok(())
+}
+
+/// Docks at every station the recorder of its agency, once in the life of a stack. Returns how many files they hold.
+async fn dock_samples(stack: &Stack, stations: &[Station], steps: Steps) -> anyhow::Result<usize> {
+    let mut state = State::load(&stack.folders)?.context("a started stack has its state on disk")?;
+    let mut files = 0;
+    for station in stations {
+        let id = station.id.as_str();
+        let recorder = sample::recorder(&stack.config.samples, station.tenant.as_str(), stack.clock.now()).await?;
+        files += media_files(&recorder);
+        if state.docked.contains(id) {
+            continue;
+        }
+        let dock = async {
+            let files = stack.push(station, &recorder).await?;
+            anyhow::Ok(((), format!("{} files handed in", files.len())))
+        };
+        steps.run(id, dock).await.with_context(|| format!("docking the sample recorder {}", recorder.display()))?;
+        state.docked.insert(id.to_owned());
+        state.save(&stack.folders)?;
+    }
+    Ok(files)
+}
+
+/// Files of a sample recorder that are items: all but what it says of itself.
+fn media_files(recorder: &std::path::Path) -> usize {
+    let files = WalkDir::new(recorder).into_iter().flatten().filter(|entry| entry.file_type().is_file());
+    files.filter(|entry| entry.path().extension().is_none_or(|extension| extension != "json")).count()
+}
+
+fn where_to_look(stack: &Stack, steps: Steps) {
+    let environment = stack.folders.environment();
+    steps.tell(&format!(
+        "\nnext:\n  source {}\n  curl --cacert \"$CUSTOS_CA\" -H \"Authorization: Bearer $(deploy/local/token e-auditor)\" \
+         \"$CUSTOS_RECORDS_URL/v1/items\"\n  deploy/local/status, deploy/local/down; more in deploy/local/README.md",
+        environment.display()
+    ));
+}

@@ -1,0 +1,42 @@
+use std::time::Instant;
+use custos_local::{Part, Stack, StackConfig};
+
+#[tokio::test]
+async fn one() {
+    let s = Instant::now();
+    let stack = Stack::start(StackConfig::test().with_services(&[])).await.expect("start");
+    eprintln!("started {:?} {:?}", s.elapsed(), stack.folders().root());
+    for part in Part::SERVERS {
+        let s = Instant::now(); stack.kill9(part).expect("kill"); eprintln!("kill9 {part} {:?}", s.elapsed());
+        assert!(!stack.is_running(part).unwrap());
+        let s = Instant::now(); stack.start_part(part).await.expect("start"); eprintln!("start {part} {:?}", s.elapsed());
+        let s = Instant::now(); assert!(stack.stop_part(part).await.expect("stop")); eprintln!("stop {part} {:?}", s.elapsed());
+        stack.start_part(part).await.expect("start");
+        assert!(stack.is_running(part).unwrap());
+    }
+    let s = Instant::now(); stack.wipe_bus().await.expect("wipe"); eprintln!("wipe {:?}", s.elapsed());
+    let s = Instant::now(); stack.reset_schema(Part::Records).await.expect("reset"); eprintln!("reset {:?}", s.elapsed());
+    let root = stack.folders().root().to_owned();
+    let s = Instant::now(); drop(stack); eprintln!("drop {:?}", s.elapsed());
+    assert!(!root.exists());
+}
+#[tokio::test]
+async fn two() {
+    let a = Stack::start(StackConfig::test().with_services(&[])).await.expect("start");
+    assert!(a.is_running(Part::Minio).unwrap());
+}
+#[tokio::test]
+#[ignore]
+async fn hang() {
+    let a = Stack::start(StackConfig::test().with_services(&[])).await.expect("start");
+    eprintln!("hanging {:?}", a.folders().root());
+    tokio::time::sleep(std::time::Duration::from_secs(600)).await;
+}
+#[tokio::test]
+#[ignore]
+async fn fails() {
+    let a = Stack::start(StackConfig::test().with_services(&[Part::Ingest])).await;
+    eprintln!("{:#}", a.err().unwrap());
+    let _a = Stack::start(StackConfig::test().with_services(&[])).await.expect("start");
+    panic!("on purpose");
+}

@@ -1,0 +1,290 @@
+//! The command line. Every option is also an environment variable, so that a station is set up once.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Parser, Subcommand};
+use custos_domain::{
+    declaration::ClockOffset,
+    ids::{DeviceId, OfficerId},
+};
+use reqwest::Url;
+
+use crate::{
+    clock,
+    dock::{Order, Settings},
+    identity::CredentialFiles,
+    plan::Told,
+};
+
+/// Hands recorders' footage in to Custos and erases only what was proven safe.
+///
+/// Exit codes: 0 everything is deposited (and, with --erase, erased); 1 something is still on the recorder, listed with the
+/// reason; 64 wrong use; 69 ingest cannot be reached or does not serve this station.
+#[derive(Debug, Parser)]
+#[command(name = "custos-dock", version)]
+pub struct Args {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// How much to log to standard error, as in RUST_LOG [default: warn for push, info for watch]
+    #[arg(long, global = true, env = "CUSTOS_LOG", value_name = "FILTER")]
+    pub log: Option<String>,
+    /// OTLP/gRPC endpoint that takes traces, such as http://127.0.0.1:4317
+    #[arg(long, global = true, env = "CUSTOS_OTLP_ENDPOINT", value_name = "URL")]
+    pub otlp_endpoint: Option<String>,
+}
+
+/// What the dock does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Docks one recorder, mounted at FOLDER, and ends.
+    Push(Push),
+    /// Docks every recorder that appears below a folder, until it is told to stop.
+    Watch(Watch),
+    /// Says what the journal knows: what was deposited, what awaits a permit, what failed.
+    Status(Status),
+}
+
+/// Options of `push`.
+#[derive(Debug, clap::Args)]
+pub struct Push {
+    /// Where the recorder is mounted.
+    pub folder: PathBuf,
+    #[command(flatten)]
+    station: Station,
+    #[command(flatten)]
+    erasing: Erasing,
+    #[command(flatten)]
+    output: Output,
+    /// The recorder's number, where neither file names nor the recorder tell
+    #[arg(long, env = "CUSTOS_DOCK_DEVICE", value_name = "NUMBER")]
+    device: Option<DeviceId>,
+    /// The wearer's number, where neither file names nor the recorder tell
+    #[arg(long, env = "CUSTOS_DOCK_OFFICER", value_name = "NUMBER")]
+    officer: Option<OfficerId>,
+    /// The recorder's clock minus this station's in milliseconds, measured before the recorder's clock was set
+    #[arg(long, env = "CUSTOS_DOCK_CLOCK_OFFSET_MS", value_name = "MS", allow_negative_numbers = true)]
+    clock_offset_ms: Option<i64>,
+    /// How far that measurement may be off, in milliseconds
+    #[arg(long, env = "CUSTOS_DOCK_CLOCK_UNCERTAINTY_MS", value_name = "MS", default_value_t = 1000)]
+    clock_uncertainty_ms: u64,
+}
+
+/// Options of `watch`.
+#[derive(Debug, clap::Args)]
+pub struct Watch {
+    /// The folder below which recorders get mounted, each in a folder of its own
+    #[arg(long, env = "CUSTOS_DOCK_MOUNTS", value_name = "DIR")]
+    pub mounts: PathBuf,
+    /// Seconds between two looks
+    #[arg(long, env = "CUSTOS_DOCK_POLL_SECONDS", value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    poll: u64,
+    #[command(flatten)]
+    station: Station,
+    #[command(flatten)]
+    erasing: Erasing,
+    #[command(flatten)]
+    output: Output,
+}
+
+/// Options of `status`.
+#[derive(Debug, clap::Args)]
+pub struct Status {
+    /// Where the journal is kept
+    #[arg(long, env = "CUSTOS_DOCK_STATE", value_name = "DIR")]
+    pub state: PathBuf,
+    /// One JSON object a file instead of text
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct Station {
+    /// Ingest's address
+    #[arg(long, env = "CUSTOS_INGEST_URL", value_name = "URL", value_parser = https)]
+    ingest_url: Url,
+    /// Certificates of the authority that signed ingest's certificate, PEM; no other is accepted
+    #[arg(long, env = "CUSTOS_CA", value_name = "FILE")]
+    ca: PathBuf,
+    /// This station's certificate, PEM; it names tenant, unit and station
+    #[arg(long, env = "CUSTOS_DOCK_CERT", value_name = "FILE")]
+    cert: PathBuf,
+    /// This station's Ed25519 private key, PKCS#8 PEM; it also signs declarations
+    #[arg(long, env = "CUSTOS_DOCK_KEY", value_name = "FILE")]
+    key: PathBuf,
+    /// Whose receipts and seals to believe, JSON
+    #[arg(long, env = "CUSTOS_TRUST_FILE", value_name = "FILE")]
+    trust: PathBuf,
+    /// Naming rules of this station's recorders, YAML, tried before the built-in ones
+    #[arg(long, env = "CUSTOS_DOCK_RULES", value_name = "FILE")]
+    rules: Option<PathBuf>,
+    /// Where the journal is kept
+    #[arg(long, env = "CUSTOS_DOCK_STATE", value_name = "DIR")]
+    state: PathBuf,
+    /// Files read or sent at once
+    #[arg(long, env = "CUSTOS_DOCK_PARALLEL", value_name = "N", default_value_t = 4, value_parser = parallel)]
+    parallel: usize,
+    /// Seconds to go on with a file without any progress before it is left for the next docking
+    #[arg(long, env = "CUSTOS_DOCK_PATIENCE_SECONDS", value_name = "SECONDS", default_value_t = 600)]
+    patience: u64,
+}
+
+#[derive(Debug, clap::Args)]
+struct Erasing {
+    /// Erase from the recorder what ingest permits. Without this nothing on a recorder is ever changed
+    #[arg(long, env = "CUSTOS_DOCK_ERASE")]
+    erase: bool,
+    /// Seconds to wait for erase permits after everything is handed in
+    #[arg(long, env = "CUSTOS_DOCK_PERMIT_WAIT_SECONDS", value_name = "SECONDS", default_value_t = 900)]
+    permit_wait: u64,
+}
+
+/// What is shown, and how.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Output {
+    /// One JSON object a file on standard output instead of the table
+    #[arg(long)]
+    pub json: bool,
+    /// No progress and no table; what was left is still told on standard error
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+impl Push {
+    /// How this station is set up.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        self.station.settings()
+    }
+
+    /// What is wanted of the docking.
+    #[must_use]
+    pub fn order(&self) -> Order {
+        let uncertainty_ms = self.clock_uncertainty_ms;
+        Order {
+            told: Told { device: self.device.clone(), officer: self.officer.clone() },
+            offset: self.clock_offset_ms.map(|offset_ms| ClockOffset { offset_ms, uncertainty_ms }),
+            erase: self.erasing.wait(),
+        }
+    }
+
+    /// What is shown.
+    #[must_use]
+    pub fn output(&self) -> &Output {
+        &self.output
+    }
+}
+
+impl Watch {
+    /// How this station is set up.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        self.station.settings()
+    }
+
+    /// What is wanted of each docking. What is said of one recorder cannot be said of all, so nothing is.
+    #[must_use]
+    pub fn order(&self) -> Order {
+        Order { erase: self.erasing.wait(), ..Order::default() }
+    }
+
+    /// Time between two looks.
+    #[must_use]
+    pub fn poll(&self) -> Duration {
+        Duration::from_secs(self.poll)
+    }
+
+    /// What is shown.
+    #[must_use]
+    pub fn output(&self) -> &Output {
+        &self.output
+    }
+}
+
+impl Station {
+    fn settings(&self) -> Settings {
+        let (ca, cert, key) = (self.ca.clone(), self.cert.clone(), self.key.clone());
+        Settings {
+            ingest: self.ingest_url.clone(),
+            credentials: CredentialFiles { ca, cert, key },
+            trust: self.trust.clone(),
+            rules: self.rules.clone(),
+            state: self.state.clone(),
+            parallel: self.parallel,
+            patience: Duration::from_secs(self.patience),
+            now: clock::system,
+        }
+    }
+}
+
+impl Erasing {
+    fn wait(&self) -> Option<Duration> {
+        self.erase.then(|| Duration::from_secs(self.permit_wait))
+    }
+}
+
+fn https(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|e| e.to_string())?;
+    if url.scheme() == "https" && url.has_host() { Ok(url) } else { Err("expected https://HOST[:PORT]".to_owned()) }
+}
+
+fn parallel(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n @ 1..=64) => Ok(n),
+        _ => Err("expected a number from 1 to 64".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    const PUSH: [&str; 14] = [
+        "custos-dock",
+        "push",
+        "/mnt/r",
+        "--ingest-url=https://127.0.0.1:8443",
+        "--ca=ca",
+        "--cert=c",
+        "--key=k",
+        "--trust=t",
+        "--state=s",
+        "--device=DSJ1",
+        "--clock-offset-ms=-42",
+        "--parallel=2",
+        "--json",
+        "--log=debug",
+    ];
+
+    fn push(args: &[&str]) -> Result<Push, clap::Error> {
+        Args::try_parse_from(args).map(|args| match args.command {
+            Command::Push(push) => push,
+            other => panic!("{other:?}"),
+        })
+    }
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn nothing_is_erased_unless_asked_for() {
+        let plain = push(&PUSH).expect("push");
+        assert_eq!(plain.order().erase, None);
+        assert_eq!(plain.order().offset.map(|offset| offset.offset_ms), Some(-42));
+        let erasing = push(&[PUSH.as_slice(), &["--erase", "--permit-wait=5"]].concat()).expect("push");
+        assert_eq!(erasing.order().erase, Some(Duration::from_secs(5)));
+    }
+
+    #[test]
+    fn wrong_values_are_refused() {
+        for wrong in ["--ingest-url=http://127.0.0.1", "--device=../x", "--parallel=0", "--clock-offset-ms=x"] {
+            let name = wrong.split('=').next().expect("name");
+            let args: Vec<&str> = PUSH.iter().copied().filter(|arg| !arg.starts_with(name)).chain([wrong]).collect();
+            assert!(push(&args).is_err(), "{wrong}");
+        }
+    }
+}

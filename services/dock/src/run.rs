@@ -1,0 +1,176 @@
+//! The program around the library: reads the command line, shows what happens, ends with the right code.
+
+use std::{error::Error, ffi::OsString, io::Write, path::Path, sync::Arc, time::Duration};
+
+use clap::Parser;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    args::{Args, Command, Output, Push, Status, Watch},
+    dock::{Dock, DockError},
+    exit::Exit,
+    journal::Journal,
+    progress::View,
+    report::{Outcome, Report},
+    status,
+    telemetry::{Recording, Telemetry},
+    watch,
+};
+
+/// How long a reading that cannot be interrupted may keep the program alive after everything else has ended.
+const LAST_READ: Duration = Duration::from_secs(2);
+
+/// Runs `custos-dock` with these arguments, the program's name first.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
+    let args = match Args::try_parse_from(args) {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version come this way too, and are no errors.
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Done };
+        }
+    };
+    if let Command::Status(status) = &args.command {
+        return tell_status(status);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return complain(&error, Exit::Left),
+    };
+    let exit = runtime.block_on(work(args));
+    runtime.shutdown_timeout(LAST_READ);
+    exit
+}
+
+async fn work(args: Args) -> Exit {
+    let (output, default) = match &args.command {
+        Command::Push(push) => (push.output(), "warn"),
+        Command::Watch(watch) => (watch.output(), "info"),
+        Command::Status(_) => return Exit::Done,
+    };
+    let view = View::choose(output.quiet);
+    let filter = args.log.unwrap_or_else(|| default.to_owned());
+    let recording = Recording { filter, otlp: args.otlp_endpoint };
+    let telemetry = match Telemetry::start(&recording, view.multi()) {
+        Ok(telemetry) => telemetry,
+        Err(error) => return complain(error.as_ref(), Exit::Usage),
+    };
+    let stop = CancellationToken::new();
+    let exit = tokio::select! {
+        exit = command(args.command, view, &stop) => exit,
+        () = second_signal(stop.clone()) => Exit::Left,
+    };
+    // Sending the last spans waits for the network.
+    let _ = tokio::task::spawn_blocking(|| telemetry.finish()).await;
+    exit
+}
+
+async fn command(command: Command, view: View, stop: &CancellationToken) -> Exit {
+    let outcome = match command {
+        Command::Push(push) => run_push(&push, &view, stop).await,
+        Command::Watch(watch) => run_watch(&watch, view, stop).await,
+        Command::Status(status) => Ok(tell_status(&status)),
+    };
+    outcome.unwrap_or_else(|error| complain(&error, error.exit()))
+}
+
+async fn run_push(push: &Push, view: &View, stop: &CancellationToken) -> Result<Exit, DockError> {
+    let dock = Dock::open(push.settings()).await?;
+    let report = dock.dock(&push.folder, &push.order(), view, stop).await?;
+    show(&report, push.output());
+    Ok(report.exit())
+}
+
+async fn run_watch(watch: &Watch, view: View, stop: &CancellationToken) -> Result<Exit, DockError> {
+    let dock = Arc::new(Dock::open(watch.settings()).await?);
+    let tell = |folder: &Path, outcome: &Result<Report, DockError>| match outcome {
+        Ok(report) => show(report, watch.output()),
+        Err(error) => tracing::error!(folder = %folder.display(), error = chain(error), "docking failed"),
+    };
+    watch::watch(dock, &watch.mounts, watch.poll(), watch.order(), view, stop, tell).await?;
+    Ok(Exit::Done)
+}
+
+fn tell_status(status: &Status) -> Exit {
+    let entries = match Journal::read_beside(&status.state) {
+        Ok(entries) => entries,
+        Err(error) => return complain(&error, Exit::Usage),
+    };
+    let text = if status.json { status::json(&entries) } else { Ok(status::text(&entries)) };
+    match text {
+        Ok(text) => print(&text),
+        Err(error) => return complain(&error, Exit::Left),
+    }
+    Exit::Done
+}
+
+/// Shows how a docking ended, as asked.
+fn show(report: &Report, output: &Output) {
+    if output.json {
+        match report.json() {
+            Ok(lines) => print(&lines),
+            Err(error) => drop(complain(&error, Exit::Left)),
+        }
+    } else if !output.quiet {
+        print(&report.table());
+    }
+    if output.quiet {
+        let troubled = report.lines.iter().filter(|line| line.result == Outcome::Left || line.to_be_erased);
+        for line in troubled {
+            let _ = writeln!(std::io::stderr().lock(), "{}: {}", line.name, line.reason.as_deref().unwrap_or_default());
+        }
+    }
+}
+
+/// To standard output. A reader that went away is no reason to fail: the docking is done.
+fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+}
+
+fn complain(error: &(dyn Error + 'static), exit: Exit) -> Exit {
+    let _ = writeln!(std::io::stderr().lock(), "custos-dock: {}", chain(error));
+    exit
+}
+
+/// An error with its causes.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        let said = source.to_string();
+        if !text.ends_with(&said) {
+            text = format!("{text}: {said}");
+        }
+        next = source.source();
+    }
+    text
+}
+
+/// The first signal asks everything to end properly; completes at the second.
+async fn second_signal(stop: CancellationToken) {
+    signal().await;
+    tracing::warn!("stopping: closing the docking; signal once more to leave at once");
+    stop.cancel();
+    signal().await;
+}
+
+#[cfg(unix)]
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn signal() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await
+    }
+}

@@ -1,0 +1,7 @@
+//! The legal-hold service; see the library.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    custos_legal_hold::main()
+}

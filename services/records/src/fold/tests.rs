@@ -1,0 +1,303 @@
+//! An item's life in facts, and what the fold makes of any order of them.
+
+use custos_domain::{
+    digest::{Crc64, Root, Sha256, Sm3},
+    fact::{Act, Actor, Fact, IncidentClass, Subject, fact_id},
+    hold::{HoldReason, Permanence},
+    ids::{DeviceId, DockingId, FactId, HoldId, OfficerId, PersonId, RecordingId, Segment, StationId, TenantId, UnitPath, UploadId},
+    item::{ItemKey, ItemKind, UnifiedCode},
+    keys,
+    manifest::StoredObject,
+    policy::{Cite, Obligation, OpenReason, Origin, Words},
+};
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+use super::{item::State, kept::Class, *};
+
+fn id<T: std::str::FromStr>(text: &str) -> T {
+    text.parse().ok().expect("identifier")
+}
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_795_000_000 + second).expect("time")
+}
+
+fn object(key: &str) -> StoredObject {
+    StoredObject { bucket: "b".into(), key: key.into(), version: "v".into() }
+}
+
+fn code() -> UnifiedCode {
+    UnifiedCode::of(ItemKey {
+        tenant: id("E"),
+        device: id::<DeviceId>("DSJ00012"),
+        recording: id::<RecordingId>("20261123091500_0007"),
+        segment: Segment(0),
+        variant: None,
+    })
+}
+
+fn known(second: i64, act: Act, discriminator: &str, evidence: Option<Evidence>) -> Known {
+    let subject = Subject::item(&code(), at(0));
+    let fact = Fact {
+        id: fact_id(act.name(), &subject, discriminator),
+        at: at(second),
+        tenant: id::<TenantId>("E"),
+        unit: Some(id::<UnitPath>("NANJING/XUANWU")),
+        actor: Actor::Person { person: id::<PersonId>("e-leader"), unit: id("NANJING") },
+        cause: None,
+        subject,
+        act,
+        trace: None,
+    };
+    Known { object: object(&keys::fact(&fact)), fact, evidence }
+}
+
+fn deposit() -> Deposit {
+    Deposit {
+        kind: ItemKind::Video,
+        unit: id("NANJING/XUANWU"),
+        station: id::<StationId>("S01"),
+        officer: Some(id::<OfficerId>("P000345")),
+        docking: id::<DockingId>("018f-a"),
+        upload: id::<UploadId>("018f-b"),
+        file_name: "VIDEO/1.MP4".into(),
+        naming_rule: None,
+        key_file: true,
+        length: 7,
+        root: Root::of(b"footage"),
+        crc: Crc64::of(b"footage"),
+        original: object("footage/1"),
+        started_at_device: Some(jiff::civil::date(2026, 11, 23).at(9, 15, 0, 0)),
+        clock: Some(custos_domain::declaration::ClockOffset { offset_ms: 60_000, uncertainty_ms: 10 }),
+        ingested_at: at(0),
+        locked_until: at(1000),
+    }
+}
+
+fn deposited() -> Known {
+    let act = Act::Deposited { item_kind: ItemKind::Video, manifest: object("manifests/1") };
+    known(0, act, "", Some(Evidence::Manifest(Box::new(deposit()))))
+}
+
+fn sealed() -> Known {
+    let digests = SealDigests { sha256: Sha256([1; 32]), sm3: Sm3([2; 32]), sealed_at: at(10) };
+    known(10, Act::Sealed { seal: object("seals/1") }, "hashing", Some(Evidence::Seal(digests)))
+}
+
+fn cite(text: &str) -> Cite {
+    Cite::parse(text).expect("citation")
+}
+
+fn dated() -> Obligation {
+    let period = custos_domain::calendar::Period::parse("P3M").expect("period");
+    Obligation::dated(at(0), period, cite("E-13.1"), "保存期限不少於3個月".into(), Origin::Text)
+}
+
+fn unset() -> Obligation {
+    Obligation::Unset { reason: Words { zh: "缺".into(), en: "missing".into() }, cite: cite("A-15.0") }
+}
+
+fn locked(second: i64, until: i64, obligation: Obligation) -> Known {
+    let act = Act::LockExtended { until: at(until), obligation, policy_version: 1, objects: vec![] };
+    known(second, act, &format!("{second}/{until}"), None)
+}
+
+fn derived(second: i64) -> Known {
+    let act = Act::Derived {
+        outcome: "playable".into(),
+        detail: None,
+        derivation: object("derived/1"),
+        duration_ms: Some(1000 * second.unsigned_abs()),
+    };
+    known(second, act, &second.to_string(), None)
+}
+
+fn hold() -> HoldId {
+    id("018f-1")
+}
+
+fn placed(second: i64, article: &str, permanence: Permanence) -> Known {
+    let reason = HoldReason { cite: cite(article), text: "異議".into() };
+    known(second, Act::HoldPlaced { hold: hold(), reason, permanence }, "h", None)
+}
+
+fn confirmed(second: i64, permanence: Permanence) -> Known {
+    known(second, Act::HoldConfirmed { hold: hold(), permanence, note: "同意".into() }, "h", None)
+}
+
+fn release(second: i64) -> [Known; 2] {
+    let proposed = Act::HoldReleaseProposed { hold: hold(), note: "結案".into() };
+    let released = Act::HoldReleased { hold: hold(), note: "同意".into() };
+    [known(second, proposed, "h", None), known(second + 1, released, "h", None)]
+}
+
+fn applied(second: i64, on: bool) -> Known {
+    known(second, Act::HoldApplied { on, settled: true, objects: vec![] }, &second.to_string(), None)
+}
+
+fn mismatch(second: i64) -> (Known, FactId) {
+    let act = Act::IncidentOpened { class: IncidentClass::Mismatch, detail: "BLAKE3".into() };
+    let known = known(second, act, "hashing", None);
+    let id = known.fact.id.clone();
+    (known, id)
+}
+
+fn closed(second: i64, incident: FactId) -> Known {
+    let discriminator = incident.to_string();
+    known(second, Act::IncidentClosed { incident, note: "復核".into() }, &discriminator, None)
+}
+
+fn life() -> Vec<Known> {
+    let (mismatch, incident) = mismatch(60);
+    let mut facts = vec![
+        deposited(),
+        sealed(),
+        locked(20, 2000, dated()),
+        locked(21, 9000, unset()),
+        derived(30),
+        derived(35),
+        placed(40, "A-15.0", Permanence::Open),
+        confirmed(45, Permanence::Permanent),
+        applied(50, true),
+        mismatch,
+        closed(61, incident),
+        known(70, Act::RecordRead { view: "item".into() }, "r", None),
+        applied(90, false),
+    ];
+    facts.extend(release(80));
+    facts
+}
+
+fn item(facts: impl IntoIterator<Item = Known>) -> ItemRecord {
+    project(facts).item.expect("item")
+}
+
+fn steps(facts: impl IntoIterator<Item = Known>) -> Vec<Step> {
+    project(facts).pending.into_iter().map(|pending| pending.step).collect()
+}
+
+#[test]
+fn nothing_is_shown_of_an_item_whose_deposit_is_not_known() {
+    assert_eq!(project([sealed(), derived(30)]).item, None);
+}
+
+#[test]
+fn an_item_goes_from_deposited_to_sealed_and_says_what_follows() {
+    assert_eq!(item([deposited()]).state, State::Deposited);
+    assert_eq!(steps([deposited()]), [Step::Seal]);
+    let both = [deposited(), sealed()];
+    assert_eq!(item(both.clone()).state, State::Sealed);
+    assert_eq!(item(both.clone()).sm3, Some(Sm3([2; 32])));
+    assert_eq!(steps(both), [Step::Derive, Step::Lock]);
+    assert_eq!(steps([deposited(), sealed(), derived(30), locked(20, 2000, dated())]), []);
+}
+
+#[test]
+fn a_mismatch_stays_until_a_person_closes_it_and_without_a_seal_even_then() {
+    let (mismatch, incident) = mismatch(10);
+    let closed = closed(20, incident);
+    let open = item([deposited(), mismatch.clone()]);
+    assert_eq!((open.state, open.open_incidents), (State::Mismatched, 1));
+    assert_eq!(steps([deposited(), mismatch.clone()]), [], "no second re-read is asked for");
+    let after = item([deposited(), mismatch.clone(), closed.clone()]);
+    assert_eq!((after.state, after.open_incidents), (State::Mismatched, 0));
+    assert_eq!(item([deposited(), sealed(), mismatch.clone()]).state, State::Mismatched);
+    assert_eq!(item([deposited(), sealed(), mismatch, closed]).state, State::Sealed);
+}
+
+#[test]
+fn what_may_be_deleted_is_never_guessed() {
+    let base = [deposited(), sealed(), locked(20, 2000, dated())];
+    let with = |more: &[Known]| item(base.iter().chain(more).cloned());
+    assert_eq!(item([deposited()]).class, Class::Pending);
+    assert_eq!(item([deposited()]).eligible_from, None);
+
+    let free = with(&[]);
+    assert_eq!((free.class, free.held, free.locked_until), (Class::Dated, false, at(2000)));
+    assert_eq!(free.eligible_from, dated().lock_until().map(|until| until.max(at(2000))));
+
+    let held = with(&[placed(40, "E-14.1", Permanence::Open)]);
+    assert_eq!((held.class, held.held, held.eligible_from), (Class::LongTerm, true, None));
+    let released = with(&[&[placed(40, "E-14.1", Permanence::Open)][..], &release(50)].concat());
+    assert_eq!((released.class, released.held), (Class::Dated, false));
+    assert!(released.eligible_from.is_some());
+    assert_eq!(with(&[applied(60, true)]).eligible_from, None, "the store's word counts as well");
+
+    let asked = with(&[locked(21, 9000, unset())]);
+    assert_eq!((asked.class, asked.eligible_from), (Class::Unset, None));
+    let ended = with(&[&[locked(21, 9000, unset()), placed(40, "A-15.0", Permanence::Open)][..], &release(50)].concat());
+    assert_eq!(ended.class, Class::Dated, "two people ended the hold that stood for it");
+}
+
+#[test]
+fn a_hold_is_waited_for_where_one_is_asked_and_the_horizon_where_it_was_confirmed() {
+    let base = [deposited(), sealed(), derived(30), locked(20, 2000, unset())];
+    let with = |more: &[Known]| steps(base.iter().chain(more).cloned());
+    assert_eq!(with(&[]), [Step::Hold]);
+    let long = Obligation::Open { reason: OpenReason::LongTerm, cite: cite("E-14.0"), text: String::new(), origin: Origin::Text };
+    assert_eq!(with(&[locked(22, 2000, long)]), [Step::Hold, Step::Hold], "one for each article");
+    assert_eq!(with(&[placed(40, "A-15.0", Permanence::Open)]), []);
+    let permanent = [placed(40, "A-15.0", Permanence::Permanent), confirmed(41, Permanence::Permanent)];
+    assert_eq!(with(&permanent), [Step::Horizon]);
+    let horizon = Obligation::Permanent { cite: cite("A-15.0"), text: String::new(), origin: Origin::Text };
+    assert_eq!(with(&[&permanent[..], &[locked(50, 99_000, horizon)]].concat()), []);
+    assert_eq!(with(&[&permanent[..], &release(60)].concat()), []);
+}
+
+#[test]
+fn the_start_is_the_recorders_clock_less_its_error() {
+    let started = item([deposited()]).intake.started_at.expect("start");
+    assert_eq!(started, "2026-11-23T09:14:00+08:00".parse::<Timestamp>().expect("time"));
+}
+
+#[test]
+fn a_docking_tells_what_never_arrived() {
+    let subject = Subject::Docking { station: id("S01"), docking: id("018f-d") };
+    let fact = |second, act: Act| {
+        let base = deposited().fact;
+        let fact = Fact { id: fact_id(act.name(), &subject, ""), at: at(second), subject: subject.clone(), act, ..base };
+        Known { object: object(&keys::fact(&fact)), fact, evidence: None }
+    };
+    let file = |name: &str| custos_domain::fact::DeviceFile { name: name.into(), length: 1 };
+    let opened = Act::DockOpened { device: id("D1"), officer: None, files: vec![file("a"), file("b"), file("c")], clock: None };
+    let left = vec![custos_domain::fact::LeftFile { name: "b".into(), reason: "unreadable".into() }];
+    let closed = Act::DockClosed { device: id("D1"), deposited: vec![code()], left, erased: 0 };
+    let (opened, closed) = (fact(0, opened), fact(9, closed));
+    assert_eq!(project([opened.clone()]).docking.expect("docking").missing, None);
+    let both = project([closed, opened]).docking.expect("docking");
+    assert_eq!((both.missing, both.opened_at, both.closed_at), (Some(1), Some(at(0)), Some(at(9))));
+}
+
+proptest! {
+    /// Replay, redelivery and rebuild meet the facts in other orders, more than once, and cut off anywhere.
+    #[test]
+    fn order_and_repetition_of_facts_do_not_matter(
+        chosen in proptest::sample::subsequence(life(), 0..=life().len()),
+        clock in proptest::collection::vec(-90_i64..90, life().len()),
+        seed: u64,
+    ) {
+        let facts: Vec<Known> = chosen.into_iter().zip(clock).map(|(mut known, skew)| {
+            known.fact.at = known.fact.at + jiff::SignedDuration::from_secs(skew);
+            known
+        }).collect();
+        let expected = project(facts.clone());
+        prop_assert_eq!(project(shuffled(&facts, seed)), expected.clone());
+        // Heard in two halves, the whole is computed again from all of them.
+        let (first, rest) = facts.split_at(facts.len() / 2);
+        prop_assert_eq!(project(rest.iter().chain(first).cloned()), expected.clone());
+        prop_assert_eq!(project(facts.into_iter().filter(Known::changes_rows)), expected, "reading changes nothing");
+    }
+}
+
+/// Every fact one to three times, in an order the seed decides.
+fn shuffled(facts: &[Known], seed: u64) -> Vec<Known> {
+    let place = |known: &Known, copy: u64| {
+        let text = format!("{seed}/{}/{copy}", known.object.key);
+        Root::of(text.as_bytes()).0
+    };
+    let copies = facts.iter().flat_map(|known| (0..=u64::from(place(known, 9)[0] % 3)).map(move |copy| (known, copy)));
+    let mut order: Vec<_> = copies.map(|(known, copy)| (place(known, copy), known.clone())).collect();
+    order.sort_by_key(|(place, _)| *place);
+    order.into_iter().map(|(_, known)| known).collect()
+}

@@ -1,0 +1,223 @@
+//! The one verb: look at an item, and leave it as it ought to be.
+//!
+//! Takes no input but the item: what is owed is read from policy, ledger and custody log, what is there from the store. So it
+//! does not matter which announcement led here, how often, or whether one was lost; the auditor does the same later.
+//!
+//! **Order.** The store first, then ledger and outbox in one transaction, then (by the outbox's relay) the log and the bus.
+//! A crash after the store leaves a lock that is longer than recorded: safe, and found in order by the next look, which records
+//! it. The other way round the log would say, under a lock of ten years, that a lock stands which may not. What the next look
+//! must not miss is an incident: drift is recorded *before* it is put right, or a crash in between would hide it for ever.
+
+use std::time::Duration;
+
+use custos_domain::{
+    calendar,
+    fact::{Act, Actor, Fact, IncidentClass, Subject, fact_id},
+    ids::FactId,
+    item::UnifiedCode,
+    manifest::StoredObject,
+};
+use custos_platform::{
+    db::{outbox, transaction},
+    vault::StoreError,
+};
+use futures::future::try_join_all;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    Retention,
+    decide::{self, Found, Gap, Lock, Recorded, Standing},
+    error::RetentionError,
+    item::Item,
+    ledger::{Entry, Update},
+    metrics, skew,
+};
+
+impl Retention {
+    /// Looks at an item. `cause` is the fact that led here, if one did.
+    pub async fn look(&self, code: &UnifiedCode, cause: Option<FactId>) -> Result<(), RetentionError> {
+        let item = Item::find(&self.vault, code).await?.ok_or(RetentionError::NotDeposited)?;
+        let entry = self.ledger.find(code).await?;
+        let owed = self.owed(&item, entry.as_ref()).await?;
+        let found = self.locks(&item.objects).await?;
+        let recorded = entry.as_ref().map(|entry| &entry.recorded);
+        let gap = Gap::between(&found, owed.wanted, recorded);
+        self.report(&item, &gap).await?;
+        self.extend(&item, &gap.short, owed.wanted).await?;
+        let held = if gap.short.is_empty() { found } else { self.locks(&item.objects).await? };
+        self.record(&item, entry.as_ref(), &owed, &gap, &held, cause).await
+    }
+
+    /// What is owed: decided before (by the ledger, or by the log where the ledger is empty), and new.
+    async fn owed(&self, item: &Item, entry: Option<&Entry>) -> Result<Owed, RetentionError> {
+        let manifest = &item.manifest;
+        let policy = self.policies.get(&manifest.code.key().tenant)?;
+        let before = match entry {
+            Some(entry) => entry.standing.clone(),
+            None => self.history.stated(&manifest.code, manifest.ingested_at).await?,
+        };
+        let confirmed = self.history.confirmations(&manifest.code, manifest.ingested_at).await?;
+        let new = decide::newly_owed(policy, manifest.ingested_at, &before, &confirmed);
+        let all: Vec<Standing> = before.into_iter().chain(new.iter().cloned()).collect();
+        let wanted = decide::wanted(&all).unwrap_or_else(|| policy.floor_until(manifest.ingested_at));
+        Ok(Owed { all, new, wanted: policy.horizon.years.clamp(manifest.ingested_at, wanted) })
+    }
+
+    async fn locks(&self, objects: &[StoredObject]) -> Result<Vec<Found>, StoreError> {
+        let read = objects.iter().map(async |object| {
+            let lock = match self.vault.lock_of(object).await {
+                Ok(Some(until)) => Lock::Until(until),
+                Ok(None) => Lock::None,
+                Err(error) if error.is_not_found() => Lock::Gone,
+                Err(error) => return Err(error),
+            };
+            Ok(Found { object: object.clone(), lock })
+        });
+        try_join_all(read).await
+    }
+
+    /// States what is wrong, before anything is put right.
+    async fn report(&self, item: &Item, gap: &Gap) -> Result<(), RetentionError> {
+        let disturbed = item.disturbed.iter().map(|key| format!("{key} has a second version or a delete marker"));
+        let drifted: Vec<String> = gap.drifted.iter().cloned().chain(disturbed).collect();
+        let wrong = [(IncidentClass::LockDrift, drifted), (IncidentClass::StoreFault, gap.gone.clone())];
+        let mut incidents = Vec::new();
+        for (class, details) in wrong.into_iter().filter(|(_, details)| !details.is_empty()) {
+            let detail = details.join("; ");
+            tracing::error!(item = %item.manifest.code, class = class.as_str(), detail, "the store does not keep what it must");
+            metrics::drifted(class);
+            // Stated once a day for as long as it lasts.
+            let discriminator = format!("retention/{}/{detail}", calendar::day(self.clock.now()));
+            incidents.push(self.fact(item, Act::IncidentOpened { class, detail }, &discriminator, None));
+        }
+        if incidents.is_empty() {
+            return Ok(());
+        }
+        transaction(self.ledger.pool(), "retention.report", async |tx| {
+            for incident in &incidents {
+                outbox::put(tx, incident).await?;
+            }
+            Ok::<_, RetentionError>(())
+        })
+        .await?;
+        self.relay.now();
+        Ok(())
+    }
+
+    async fn extend(&self, item: &Item, short: &[StoredObject], until: Timestamp) -> Result<(), RetentionError> {
+        if short.is_empty() {
+            return Ok(());
+        }
+        // Every date is counted from the ingest time, and none can be taken back.
+        let ingested_at = item.manifest.ingested_at;
+        if ingested_at > skew::trusted_now(&self.vault, &self.clock).await? + skew::MAX_SKEW {
+            return Err(RetentionError::Future(ingested_at));
+        }
+        for object in short {
+            let stands = self.vault.extend_lock(object, until).await?;
+            tracing::info!(key = object.key, version = object.version, %stands, "lock extended");
+            metrics::extended();
+        }
+        Ok(())
+    }
+
+    async fn record(
+        &self,
+        item: &Item,
+        entry: Option<&Entry>,
+        owed: &Owed,
+        gap: &Gap,
+        held: &[Found],
+        cause: Option<FactId>,
+    ) -> Result<(), RetentionError> {
+        let now = self.clock.now();
+        let objects: Vec<StoredObject> =
+            held.iter().filter(|found| found.lock != Lock::Gone).map(|found| found.object.clone()).collect();
+        let stands = held.iter().filter_map(|found| if let Lock::Until(until) = found.lock { Some(until) } else { None });
+        let stands = stands.min();
+        let changed = entry.is_none() || !owed.new.is_empty() || !gap.short.is_empty();
+        let settled = !changed && entry.is_some_and(|entry| since(entry.changed_at, now) >= self.settle);
+        let pause = if settled { self.audit_every } else { self.settle.max(MIN_PAUSE) };
+        let update = Update {
+            item,
+            standing: &owed.all,
+            recorded: Recorded { until: owed.wanted, objects: objects.clone() },
+            now,
+            changed,
+            confirmed: settled && gap.gone.is_empty(),
+            look_at: now + SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX),
+        };
+        let stated = owed.to_state(late(entry, gap)).filter_map(|standing| {
+            // With every version gone there is no lock to speak of, only the incident.
+            let act = Act::LockExtended {
+                until: stands?,
+                obligation: standing.obligation.clone(),
+                policy_version: standing.policy_version,
+                objects: objects.clone(),
+            };
+            Some(self.fact(item, act, &discriminator(standing, &objects), cause.clone()))
+        });
+        let facts: Vec<Fact> = stated.collect();
+        transaction(self.ledger.pool(), "retention.record", async |tx| {
+            self.ledger.record(tx, &update).await?;
+            for fact in &facts {
+                outbox::put(tx, fact).await?;
+            }
+            Ok::<_, RetentionError>(())
+        })
+        .await?;
+        self.relay.now();
+        Ok(())
+    }
+
+    fn fact(&self, item: &Item, act: Act, discriminator: &str, cause: Option<FactId>) -> Fact {
+        let manifest = &item.manifest;
+        let subject = Subject::item(&manifest.code, manifest.ingested_at);
+        Fact {
+            id: fact_id(act.name(), &subject, discriminator),
+            at: self.clock.now(),
+            tenant: manifest.code.key().tenant.clone(),
+            unit: Some(manifest.unit.clone()),
+            actor: Actor::Service { name: "retention".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+            cause,
+            subject,
+            act,
+            trace: manifest.trace.clone(),
+        }
+    }
+}
+
+/// The shortest time between two looks at one item.
+const MIN_PAUSE: Duration = Duration::from_secs(1);
+
+/// What is owed to one item.
+struct Owed {
+    all: Vec<Standing>,
+    new: Vec<Standing>,
+    wanted: Timestamp,
+}
+
+impl Owed {
+    /// What must be stated: every new obligation; and where only the versions are new, the obligation with the longest lock
+    /// again, since now it holds for them as well.
+    fn to_state(&self, late: bool) -> impl Iterator<Item = &Standing> {
+        let longest = self.all.iter().max_by_key(|standing| standing.until).filter(|_| late && self.new.is_empty());
+        self.new.iter().chain(longest)
+    }
+}
+
+/// Whether a version was extended that was not there at the last look: a seal or permit that came later.
+fn late(entry: Option<&Entry>, gap: &Gap) -> bool {
+    entry.is_some_and(|entry| gap.short.iter().any(|object| !entry.recorded.objects.contains(object)))
+}
+
+/// The same obligation on the same versions is one fact, however often it is decided.
+fn discriminator(standing: &Standing, objects: &[StoredObject]) -> String {
+    let versions: Vec<String> = objects.iter().map(|object| format!("{}@{}", object.key, object.version)).collect();
+    let Standing { obligation, policy_version, until } = standing;
+    format!("{policy_version}/{}/{until}/{}", obligation.cite(), versions.join(","))
+}
+
+fn since(earlier: Timestamp, now: Timestamp) -> Duration {
+    Duration::try_from(now.duration_since(earlier)).unwrap_or_default()
+}
