@@ -1,1 +1,36 @@
-//! Placeholder.
+//! What the tests share: a stack of real servers and services, recorders made by ffmpeg, and eyes on store, bus and catalogue.
+//!
+//! 1. [`site`]: a stack with everything a test asks of it.
+//! 2. [`recorder`]: folders as recorders show them.
+//! 3. [`dock`]: the real dock, run as stations run it.
+//! 4. [`tus`]: a hand-made client, for what the real dock would never send.
+//! 5. [`store`], [`catalogue`], [`bus`]: looking at what became of it; [`store::Root`] tries what must fail.
+//! 6. [`otlp`]: a collector for traces.
+
+pub mod bus;
+pub mod catalogue;
+pub mod dock;
+pub mod otlp;
+pub mod recorder;
+pub mod site;
+pub mod store;
+pub mod tus;
+
+use std::{future::Future, time::Duration};
+
+use anyhow::bail;
+
+/// Asks again and again until `probe` answers something, for at most `limit`; fails with what it last complained of.
+pub async fn eventually<T, F>(what: &str, limit: Duration, mut probe: impl FnMut() -> F) -> anyhow::Result<T>
+where
+    F: Future<Output = anyhow::Result<T>>,
+{
+    let deadline = tokio::time::Instant::now() + limit;
+    loop {
+        match probe().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) if tokio::time::Instant::now() > deadline => bail!("{what}: not within {limit:?}: {error:#}"),
+            Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
+        }
+    }
+}

@@ -6,7 +6,13 @@ use anyhow::{Context, bail};
 use futures::future::try_join_all;
 use nix::sys::signal::Signal;
 
-use crate::{part::Part, process::Process, provision::database, stack::Stack, steps::Steps};
+use crate::{
+    part::Part,
+    process::Process,
+    provision::{bus, database},
+    stack::Stack,
+    steps::Steps,
+};
 
 /// How long a part gets to stop before it is killed: more than the grace period services give their work.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -60,7 +66,7 @@ impl Stack {
         self.environment().push((service, name.to_owned(), value.into()));
     }
 
-    /// Loses the bus's whole store: every stream, consumer and message. It comes back with empty streams.
+    /// Loses the bus's whole store: every stream, consumer and message. It comes back with streams and consumers as new.
     pub async fn wipe_bus(&self) -> anyhow::Result<()> {
         if self.is_running(Part::Nats)? {
             self.kill9(Part::Nats)?;
@@ -68,7 +74,7 @@ impl Stack {
         let data = self.folders.data(Part::Nats);
         std::fs::remove_dir_all(&data).with_context(|| format!("removing {}", data.display()))?;
         self.start_part(Part::Nats).await?;
-        self.provision().await
+        bus::provision(self.ports, &self.secrets).await
     }
 
     /// Loses everything a service keeps in the database. The service must be stopped; its migrations run when it starts.

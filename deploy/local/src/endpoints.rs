@@ -8,7 +8,7 @@ use crate::{
     certificates::{Authority, Identity},
     folders::{self, Folders},
     part::Part,
-    provision::database::DATABASE,
+    provision::{bus, database::DATABASE},
     secrets::{Owner, Secret, Secrets},
     seeds::{self, Station},
     servers::postgres::SUPERUSER,
@@ -63,6 +63,12 @@ impl Stack {
     /// `nats://…` of the bus.
     pub fn nats_url(&self) -> String {
         format!("nats://{}", self.address(Part::Nats))
+    }
+
+    /// The same with the operator's name and password, as the `nats` program wants it.
+    pub fn nats_operator_url(&self) -> anyhow::Result<String> {
+        let password = self.secrets.text(Owner::Admin, Secret::NatsPassword)?;
+        Ok(format!("nats://{}:{password}@{}", bus::OPERATOR, self.address(Part::Nats)))
     }
 
     /// `http://…` of the bus's monitor.

@@ -69,12 +69,10 @@ fn store(stack: &Stack, text: &mut String) -> anyhow::Result<()> {
 
 fn bus_and_database(stack: &Stack, text: &mut String) -> anyhow::Result<()> {
     heading(text, "The bus. `nats stream info FOOTAGE`.");
-    let seed = stack.secrets.file(Owner::Admin, Secret::NatsSeed).display().to_string();
-    export(text, "CUSTOS_NATS_URL", &stack.nats_url());
+    let url = stack.nats_operator_url()?;
+    export(text, "CUSTOS_NATS_URL", &url);
     export(text, "CUSTOS_NATS_MONITOR_URL", &stack.nats_monitor_url());
-    export(text, "CUSTOS_NATS_NKEY_FILE", &seed);
-    export(text, "NATS_URL", &stack.nats_url());
-    export(text, "NATS_NKEY", &seed);
+    export(text, "NATS_URL", &url);
 
     heading(text, "The database. `psql \"$CUSTOS_DATABASE_URL\"`, or just `psql`.");
     let port = stack.ports.work(Part::Postgres).to_string();

@@ -13,9 +13,9 @@
 pub mod certificates;
 pub mod config;
 mod control;
+mod docking;
 mod endpoints;
 mod environment;
-mod docking;
 pub mod folders;
 pub mod health;
 mod leftovers;

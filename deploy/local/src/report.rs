@@ -109,7 +109,8 @@ async fn listed(stack: &Stack, stations: &[Station]) -> anyhow::Result<Vec<Item>
     let mut items = Vec::new();
     for station in stations {
         let auditor = format!("{}-auditor", station.tenant.as_str().to_lowercase());
-        let answer = client.get(&url).bearer_auth(stack.token(&auditor)?).send().await.context("asking the catalogue")?;
+        let answer =
+            client.get(&url).bearer_auth(stack.token(&auditor)?).send().await.context("asking the catalogue")?;
         let status = answer.status();
         let text = answer.text().await?;
         anyhow::ensure!(status.is_success(), "the catalogue says {status} to {auditor}: {text}");
@@ -127,8 +128,7 @@ fn table(items: &[Item], steps: Steps) {
     let widths: [usize; 8] =
         std::array::from_fn(|column| lines.iter().map(|(cells, _)| cells[column].len()).max().unwrap_or(0));
     for (cells, why) in &lines {
-        let padded: Vec<String> =
-            cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        let padded: Vec<String> = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         steps.tell(&format!("  {}  {why}", padded.join("  ")));
     }
 }

@@ -47,7 +47,7 @@ struct Clip {
 }
 
 /// What every recorder has: an ordinary video, a photograph, a sound recording.
-const ORDINARY: [Clip; 3] = [
+static ORDINARY: [Clip; 3] = [
     Clip {
         name: ("DCIM", "_0001_00", "MP4"),
         encode: &["-c:v", "libx264", "-preset", "ultrafast", "-g", "50", "-pix_fmt", "yuv420p", "-c:a", "aac"],
@@ -70,7 +70,7 @@ const ORDINARY: [Clip; 3] = [
 
 /// What the traffic police's recorder has besides: a video of several upload parts with the key-file mark (重點文件), and the
 /// formats that need more than copying to be played.
-const MORE: [Clip; 4] = [
+static MORE: [Clip; 4] = [
     Clip {
         name: ("DCIM", "_0004_00_IMP", "MP4"),
         encode: &[
@@ -125,22 +125,27 @@ const MORE: [Clip; 4] = [
     },
 ];
 
-async fn make(recorder: &Path, tenant: &str, day: DateTime) -> anyhow::Result<()> {
-    let (device, officer) = (device(tenant), officer(tenant));
-    let mut clips: Vec<&Clip> = ORDINARY.iter().collect();
-    if tenant == "E" {
-        clips.extend(&MORE);
-    }
-    for (minutes, clip) in (0_i64..).step_by(10).zip(clips) {
-        let (folder, marks, extension) = clip.name;
-        let time = day.checked_add(Span::new().minutes(minutes))?.strftime("%Y%m%d%H%M%S");
-        let folder = recorder.join(folder);
-        folders::create(&folder)?;
-        let file = folder.join(format!("{device}_{officer}_{time}{marks}.{extension}"));
+async fn make(recorder: &Path, tenant: &str, start: DateTime) -> anyhow::Result<()> {
+    for (path, clip) in clips(tenant, start)? {
+        let file = recorder.join(path);
+        folders::create(file.parent().context("a file without a folder")?)?;
         clip.render(&file, tenant).await.with_context(|| format!("making {}", file.display()))?;
     }
-    let said = json!({"device": device, "officer": officer, "model": "DSJ-SAMPLE", "firmware": "1.0.0"});
+    let said =
+        json!({"device": device(tenant), "officer": officer(tenant), "model": "DSJ-SAMPLE", "firmware": "1.0.0"});
     folders::write(&recorder.join("recorder.json"), serde_json::to_vec_pretty(&said)?)
+}
+
+/// What is on the recorder of an agency, and where: named after recorder, wearer and time, ten minutes apart.
+fn clips(tenant: &str, start: DateTime) -> anyhow::Result<Vec<(PathBuf, &'static Clip)>> {
+    let more: &[Clip] = if tenant == "E" { &MORE } else { &[] };
+    let named = |(number, clip): (i64, &'static Clip)| {
+        let time = start.checked_add(Span::new().minutes(10 * number))?.strftime("%Y%m%d%H%M%S");
+        let (folder, marks, extension) = clip.name;
+        let name = format!("{folder}/{}_{}_{time}{marks}.{extension}", device(tenant), officer(tenant));
+        anyhow::Ok((PathBuf::from(name), clip))
+    };
+    (0..).zip(ORDINARY.iter().chain(more)).map(named).collect()
 }
 
 impl Clip {
@@ -176,4 +181,32 @@ fn officer(tenant: &str) -> String {
 /// A digit for an agency; another for each of the seeded five.
 fn number(tenant: &str) -> u32 {
     tenant.bytes().map(u32::from).sum::<u32>() % 10
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use custos_domain::recorder::{Recognition, Rules};
+
+    use super::*;
+
+    #[test]
+    fn docks_understand_every_name_and_no_two_are_one_recording() {
+        let rules = Rules::built_in().expect("rules");
+        let start = jiff::civil::date(2026, 11, 22).at(9, 15, 0, 0);
+        for (tenant, expected) in [("A", 3), ("B", 3), ("C", 3), ("D", 3), ("E", 7)] {
+            let clips = clips(tenant, start).expect("clips");
+            let mut recordings = BTreeSet::new();
+            for (path, _) in &clips {
+                let Recognition::Recognised(item) = rules.recognise(path.as_os_str().as_encoded_bytes()) else {
+                    panic!("no rule understands {}", path.display());
+                };
+                assert_eq!(item.device.expect("device").as_str(), device(tenant));
+                assert_eq!(item.officer.expect("officer").as_str(), officer(tenant));
+                recordings.insert(item.recording);
+            }
+            assert_eq!((clips.len(), recordings.len()), (expected, expected), "{tenant}");
+        }
+    }
 }

@@ -33,6 +33,8 @@ pub enum Secret {
     S3SecretKey,
     /// NATS: the seed of an NKey.
     NatsSeed,
+    /// NATS: the password of the one user who has one.
+    NatsPassword,
     /// PostgreSQL: the password of the role named like the schema.
     DatabasePassword,
     /// Ed25519 key, PKCS#8 PEM: receipts, seals; the administrator's signs tokens.
@@ -102,12 +104,15 @@ impl Owner {
 
     fn secrets(self) -> Vec<Secret> {
         let mut secrets = vec![Secret::S3AccessKey, Secret::S3SecretKey, Secret::NatsSeed];
-        let (database, signs) = match self {
-            Self::Admin => (true, true),
-            Self::Service(part) => (part.schema().is_some(), matches!(part, Part::Ingest | Part::Hashing)),
+        let (is_admin, part) = match self {
+            Self::Admin => (true, None),
+            Self::Service(part) => (false, Some(part)),
         };
-        secrets.extend(database.then_some(Secret::DatabasePassword));
-        secrets.extend(signs.then_some(Secret::SigningKey));
+        let keeps_decisions = part.is_some_and(|part| part.schema().is_some());
+        let signs = matches!(part, Some(Part::Ingest | Part::Hashing));
+        secrets.extend(is_admin.then_some(Secret::NatsPassword));
+        secrets.extend((is_admin || keeps_decisions).then_some(Secret::DatabasePassword));
+        secrets.extend((is_admin || signs).then_some(Secret::SigningKey));
         secrets
     }
 }
@@ -118,6 +123,7 @@ impl Secret {
             Self::S3AccessKey => "s3-access-key",
             Self::S3SecretKey => "s3-secret-key",
             Self::NatsSeed => "nats.nk",
+            Self::NatsPassword => "nats-password",
             Self::DatabasePassword => "database-password",
             Self::SigningKey => "signing.pem",
         }
@@ -129,7 +135,7 @@ impl Secret {
         Ok(match self {
             Self::S3AccessKey => format!("custos-{}", owner.name()),
             // MinIO takes at most 40 characters.
-            Self::S3SecretKey | Self::DatabasePassword => hex::encode(&bytes[..20]),
+            Self::S3SecretKey | Self::NatsPassword | Self::DatabasePassword => hex::encode(&bytes[..20]),
             Self::NatsSeed => KeyPair::new_from_raw(KeyPairType::User, bytes)?.seed()?,
             Self::SigningKey => SigningKey::from_bytes(&bytes).to_pkcs8_pem(LineEnding::LF)?.to_string(),
         })

@@ -66,6 +66,7 @@ impl Setting<'_> {
     fn shell(&self, service: Part, variables: &mut Variables) {
         variables.set("CUSTOS_ADMIN_LISTEN", format!("127.0.0.1:{}", self.ports.admin(service)));
         variables.set("CUSTOS_LOG_FORMAT", "text");
+        variables.set("NO_COLOR", "1");
         variables.set("CUSTOS_LOG", &self.config.log);
         if let Some(endpoint) = &self.config.otlp_endpoint {
             variables.set("CUSTOS_OTLP_ENDPOINT", endpoint);
@@ -132,6 +133,9 @@ impl Setting<'_> {
         }
         if matches!(service, Part::Ingest | Part::Records) {
             variables.set("CUSTOS_RECONCILE_SECONDS", self.config.reconcile_seconds.to_string());
+        }
+        if service == Part::Transcode {
+            variables.set("CUSTOS_SCRATCH", self.folders.data(service).join("scratch"));
         }
         for (part, name, value) in self.environment {
             if *part == service {

@@ -95,7 +95,7 @@ where
         if begin.elapsed() + pause >= patience {
             return Err(trouble);
         }
-        tracing::info!(%trouble, ?pause, "ingest did not answer: trying again");
+        tracing::warn!(%trouble, ?pause, "trying again");
         sleep(pause).await;
         troubles += 1;
     }

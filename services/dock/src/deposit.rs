@@ -57,7 +57,9 @@ pub async fn deposit(session: &Session, job: &Job, whole: &Whole) -> Result<Depo
         let here = tracing::Span::current();
         match outcome {
             Ok(deposit) => {
-                here.record("code", tracing::field::display(&deposit.receipt().code));
+                let code = &deposit.receipt().code;
+                here.record("code", tracing::field::display(code));
+                tracing::info!(file = job.name, %code, again = deposit.again, "deposited");
                 Ok(deposit)
             }
             Err(left) => {
@@ -183,7 +185,7 @@ async fn failed(session: &Session, job: &Job, left: Left) -> Left {
         session.halt.unplugged();
         return Left::Unplugged;
     }
-    tracing::warn!(file = job.name, device = %job.device, reason = %left, "left on the recorder");
+    tracing::info!(file = job.name, device = %job.device, reason = %left, "left on the recorder");
     let key = job.key();
     let before = forgiven(session.journal.entry(&key).await);
     let (probe, stage) = match before {

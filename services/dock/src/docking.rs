@@ -120,7 +120,11 @@ async fn open(session: &Session, device: &DeviceId, plan: &Plan) -> Result<(), D
         listed.chain(staying).map(|(name, length)| DeviceFile { name: name.clone(), length }).collect();
     files.sort_by(|a, b| a.name.cmp(&b.name));
     if files.len() > MOST_LISTED {
-        tracing::warn!(files = files.len(), listed = MOST_LISTED, "more files than a docking can list; all are handed in");
+        tracing::warn!(
+            files = files.len(),
+            listed = MOST_LISTED,
+            "more files than a docking can list; all are handed in"
+        );
         files.truncate(MOST_LISTED);
     }
     let names = files.iter().map(|file| file.name.clone()).collect();

@@ -53,7 +53,7 @@ pub async fn erase_all(
         .map(|(job, deposit)| Wish { job, deposit, upload: deposit.receipted.upload.clone(), outcome: None })
         .collect();
     loop {
-        let (pause, state) = round(session, &mut wishes).await;
+        let (pause, state) = round(session, &mut wishes, whole).await;
         let waiting = wishes.iter().filter(|wish| wish.outcome.is_none()).count();
         let pause = pause.clamp(PAUSES.0, PAUSES.1);
         let ended = session.halt.token().is_cancelled();
@@ -70,7 +70,7 @@ pub async fn erase_all(
 }
 
 /// Asks once for every file still waiting. Answers the longest pause asked for and what is waited for.
-async fn round(session: &Session, wishes: &mut [Wish<'_>]) -> (Duration, String) {
+async fn round(session: &Session, wishes: &mut [Wish<'_>], whole: &Whole) -> (Duration, String) {
     let waiting: Vec<usize> = (0..wishes.len()).filter(|place| wishes[*place].outcome.is_none()).collect();
     let asking = stream::iter(waiting).map(|place| {
         let wish = &wishes[place];
@@ -82,7 +82,14 @@ async fn round(session: &Session, wishes: &mut [Wish<'_>]) -> (Duration, String)
     let (mut pause, mut waits_for) = (Duration::ZERO, String::new());
     for (place, asked) in asked {
         match asked {
-            Asked::Ended(outcome) => wishes[place].outcome = Some(outcome),
+            Asked::Ended(outcome) => {
+                let name = &wishes[place].job.name;
+                match &outcome {
+                    Ok(()) => whole.say(&format!("{name}: erased from the recorder")),
+                    Err(why) => whole.say(&format!("{name}: not erased: {why}")),
+                }
+                wishes[place].outcome = Some(outcome);
+            }
             Asked::Moved(upload) => wishes[place].upload = upload,
             Asked::Later { after, state } => {
                 pause = pause.max(after.unwrap_or_default());

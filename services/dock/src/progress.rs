@@ -29,14 +29,11 @@ pub enum View {
 }
 
 impl View {
-    /// Bars on a terminal, lines elsewhere, nothing when `quiet`.
+    /// Bars, when standard error is a terminal.
     #[must_use]
-    pub fn choose(quiet: bool) -> Self {
-        match (quiet, std::io::stderr().is_terminal()) {
-            (true, _) => Self::Quiet,
-            (false, true) => Self::Bars(MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(8))),
-            (false, false) => Self::Lines,
-        }
+    pub fn bars() -> Option<Self> {
+        let terminal = std::io::stderr().is_terminal();
+        terminal.then(|| Self::Bars(MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(8))))
     }
 
     /// The bars, for whoever else writes to the terminal.
@@ -145,13 +142,14 @@ impl Item {
         }
     }
 
-    /// Why it waits.
+    /// It waits for ingest.
+    pub fn waits(&self) {
+        self.0.bar.set_message("waiting");
+    }
+
+    /// Something a person should know about it now.
     pub fn note(&self, text: &str) {
-        if let View::Lines = self.0.whole.view {
-            self.0.whole.say(&format!("{}: {text}", self.0.name));
-        } else {
-            self.0.bar.set_message("waiting");
-        }
+        self.0.whole.say(&format!("{}: {text}", self.0.name));
     }
 
     /// How it ended.

@@ -43,12 +43,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
 }
 
 async fn work(args: Args) -> Exit {
-    let (output, default) = match &args.command {
-        Command::Push(push) => (push.output(), "warn"),
-        Command::Watch(watch) => (watch.output(), "info"),
+    // Without a terminal a person reads the lines of `push`, and whoever runs `watch` its log.
+    let (output, plain, default) = match &args.command {
+        Command::Push(push) => (push.output(), View::Lines, "warn"),
+        Command::Watch(watch) => (watch.output(), View::Quiet, "info"),
         Command::Status(_) => return Exit::Done,
     };
-    let view = View::choose(output.quiet);
+    let view = if output.quiet { View::Quiet } else { View::bars().unwrap_or(plain) };
     let filter = args.log.unwrap_or_else(|| default.to_owned());
     let recording = Recording { filter, otlp: args.otlp_endpoint };
     let telemetry = match Telemetry::start(&recording, view.multi()) {

@@ -61,7 +61,7 @@ pub struct Scan {
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// Missing, not mounted or not permitted.
-    #[error("cannot read the folder {path}: is the recorder mounted, and may this user read it?")]
+    #[error("cannot read the folder {path} (is the recorder mounted, and may this user read it?)")]
     Unreadable {
         /// The folder.
         path: PathBuf,

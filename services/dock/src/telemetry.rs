@@ -1,6 +1,11 @@
 //! Logs, and one trace for each item: it begins here and goes on through ingest and everything after.
 
-use std::{collections::HashMap, future::Future, io, time::Duration};
+use std::{
+    collections::HashMap,
+    future::Future,
+    io::{self, IsTerminal},
+    time::Duration,
+};
 
 use indicatif::MultiProgress;
 use opentelemetry::{
@@ -45,8 +50,8 @@ impl Telemetry {
                 provider.with_batch_exporter(SpanExporter::builder().with_tonic().with_endpoint(endpoint).build()?);
         }
         let provider = provider.build();
-        let lines =
-            tracing_subscriber::fmt::layer().with_writer(AboveBars(bars)).with_target(false).with_filter(filter);
+        let lines = tracing_subscriber::fmt::layer().with_writer(AboveBars(bars)).with_target(false);
+        let lines = lines.with_ansi(io::stderr().is_terminal()).with_filter(filter);
         // Spans are recorded at every level of logging: the filter is for people, not for the trace.
         let spans = tracing_opentelemetry::layer().with_tracer(provider.tracer("custos-dock"));
         let spans = spans.with_filter(EnvFilter::new("off,custos_dock=info"));

@@ -19,6 +19,8 @@ use crate::{
     verify::{self, Declared},
 };
 
+/// A pause as long as this is told to a person.
+const SAID: Duration = Duration::from_secs(2);
 /// How often the shown progress moves.
 const SHOW: Duration = Duration::from_millis(200);
 
@@ -102,7 +104,10 @@ impl Upload<'_> {
 
     async fn wait(&self, why: &str, pause: Duration) {
         if !pause.is_zero() {
-            self.view.note(&format!("{why}; going on in {:.1} s", pause.as_secs_f64()));
+            self.view.waits();
+            if pause >= SAID {
+                self.view.note(&format!("{why}; going on in {} s", pause.as_secs()));
+            }
             sleep(pause).await;
             self.view.stage("sending");
         }
@@ -129,6 +134,7 @@ impl Upload<'_> {
             },
             Step::Ask | Step::Create => {
                 let standing = ingest.standing(&upload).await?;
+                tracing::info!(file = self.key.name, offset = standing.offset, "ingest tells where to go on");
                 self.onward(standing.offset, standing.outboard, retry).map(Moved::To)
             }
         }

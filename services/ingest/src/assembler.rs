@@ -93,7 +93,7 @@ impl<'o> Assembler<'o> {
     }
 
     fn base(&self) -> u64 {
-        self.part as u64 * PART
+        (self.part as u64 * PART).min(self.outboard.len())
     }
 
     fn part_len(&self) -> u64 {

@@ -82,10 +82,11 @@ impl LegalHold {
     async fn decide(&self, person: &Person, id: &str, note: &Note, verb: Verb) -> Result<Json<HoldView>, Problem> {
         let id = HoldId::parse(id).map_err(|error| Problem::bad_request(error.to_string()))?;
         let note = text::note("note", &note.note)?;
+        // The items of a hold never change: they need no lock.
+        let items = self.ledger.items_of(&id).await.map_err(LegalHoldError::from)?;
         let mut tx = self.ledger.begin().await.map_err(LegalHoldError::from)?;
         let hold = self.ledger.hold_for_update(&mut tx, &id).await.map_err(LegalHoldError::from)?;
         let hold = hold.filter(|hold| hold.tenant == person.tenant).ok_or_else(unknown)?;
-        let items = self.ledger.items_of(&id).await.map_err(LegalHoldError::from)?;
         if let Some(item) = items.iter().find(|item| !person.covers(item.item.tenant(), &item.item.unit)) {
             let detail = format!("{} belongs to a unit outside your own; somebody above both units must decide", item.item.code);
             return Err(Problem::forbidden(detail));
@@ -99,6 +100,8 @@ impl LegalHold {
             tx.commit().await.map_err(LegalHoldError::from)?;
             metrics::decided(hold.stage().name());
             self.wake();
+        } else {
+            tx.rollback().await.map_err(LegalHoldError::from)?;
         }
         self.show(&id, person).await
     }

@@ -4,7 +4,7 @@ use custos_domain::{
     fact::{Act, Actor, Fact, Subject, fact_id},
     ids::FactId,
 };
-use custos_platform::{http::auth::Person, telemetry::current_traceparent};
+use custos_platform::{db::outbox, http::auth::Person, telemetry::current_traceparent};
 use jiff::Timestamp;
 use sqlx::PgTransaction;
 
@@ -93,7 +93,7 @@ impl LegalHold {
         actor: &Actor,
     ) -> Result<(), LegalHoldError> {
         for item in items {
-            self.outbox.put(tx, &fact(item, happened, actor, hold.id.as_str())).await?;
+            outbox::put(tx, &fact(item, happened, actor, hold.id.as_str())).await?;
         }
         Ok(())
     }

@@ -124,7 +124,7 @@ impl Hold {
     }
 
     /// The first of two people asks for its end.
-    pub fn propose_release(&self, step: Step, policy: &Policy) -> Result<Taken, StepError> {
+    pub fn propose_release(&self, step: Step, policy: Option<&Policy>) -> Result<Taken, StepError> {
         self.refuse_while_unset(policy)?;
         if taken(self.proposed.as_ref(), &step) {
             return Ok(Taken::Before);
@@ -134,7 +134,7 @@ impl Hold {
     }
 
     /// The second of two people ends it.
-    pub fn release(&self, step: Step, policy: &Policy) -> Result<Taken, StepError> {
+    pub fn release(&self, step: Step, policy: Option<&Policy>) -> Result<Taken, StepError> {
         self.refuse_while_unset(policy)?;
         if taken(self.released.as_ref(), &step) {
             return Ok(Taken::Before);
@@ -145,13 +145,14 @@ impl Hold {
 
     /// What a policy holds because it has no period is not for people to end; what it holds because the text names no end is
     /// (requirements 1.8).
-    fn refuse_while_unset(&self, policy: &Policy) -> Result<(), StepError> {
-        match &policy.base {
-            Base::Unset { cite, .. } if self.origin == Origin::Policy && *cite == self.reason.cite => {
-                Err(StepError::PolicyAsks(cite.clone()))
-            }
-            _ => Ok(()),
-        }
+    fn refuse_while_unset(&self, policy: Option<&Policy>) -> Result<(), StepError> {
+        let unset = match policy.map(|policy| &policy.base) {
+            Some(Base::Unset { cite, .. }) => *cite == self.reason.cite,
+            Some(Base::AtLeast { .. }) => false,
+            // Without a policy nobody can say that it no longer asks.
+            None => true,
+        };
+        if unset && self.origin == Origin::Policy { Err(StepError::PolicyAsks(self.reason.cite.clone())) } else { Ok(()) }
     }
 
     fn with(&self, change: impl FnOnce(&mut Self)) -> Taken {

@@ -24,12 +24,8 @@ pub struct Item {
 impl Item {
     /// Looks an item up by its code; none when it was never deposited.
     pub async fn find(vault: &Vault, code: &UnifiedCode) -> Result<Option<Self>, StoreError> {
-        let manifest_key = keys::manifest(code.key());
-        let Some(document) = vault.read_first(&vault.buckets().originals, &manifest_key).await? else {
-            return Ok(None);
-        };
-        let manifest: Manifest = serde_json::from_slice(&document.bytes).map_err(|e| unreadable(&manifest_key, &e))?;
-        let known = [manifest.original.clone(), manifest.outboard.clone(), document.object];
+        let Some((manifest, object)) = read_manifest(vault, code).await? else { return Ok(None) };
+        let known = [manifest.original.clone(), manifest.outboard.clone(), object];
         let written_later = [keys::seal(code.key()), keys::permit(code.key()), keys::mismatch(code.key())];
         let keys = known.iter().map(|object| object.key.clone()).chain(written_later);
         let found = try_join_all(keys.map(|key| versions(vault, key))).await?;
@@ -47,6 +43,18 @@ impl Item {
         let complete = objects.iter().any(|object| object.key == permit);
         Ok(Some(Self { manifest, objects, disturbed, complete }))
     }
+}
+
+/// The manifest of an item; none when it was never deposited.
+pub async fn manifest(vault: &Vault, code: &UnifiedCode) -> Result<Option<Manifest>, StoreError> {
+    Ok(read_manifest(vault, code).await?.map(|(manifest, _)| manifest))
+}
+
+async fn read_manifest(vault: &Vault, code: &UnifiedCode) -> Result<Option<(Manifest, StoredObject)>, StoreError> {
+    let key = keys::manifest(code.key());
+    let Some(document) = vault.read_first(&vault.buckets().originals, &key).await? else { return Ok(None) };
+    let manifest = serde_json::from_slice(&document.bytes).map_err(|e| unreadable(&key, &e))?;
+    Ok(Some((manifest, document.object)))
 }
 
 /// The versions of one key.

@@ -84,7 +84,7 @@ pub async fn place(
         return service.placed_before(&before, &asked, &person).await;
     }
     let items = service.known_items(&asked.items, &person).await?;
-    let hold = service.new_hold(&asked, &person)?;
+    let hold = service.new_hold(&asked, &person);
     if !service.write(&hold, key.as_deref(), &items, &person).await? {
         // The same request, sent twice at once: the other one was first.
         let key = key.unwrap_or_default();
@@ -129,12 +129,8 @@ impl NewHold {
 impl LegalHold {
     /// The items as deposited, if every one of them is, and within the person's reach.
     async fn known_items(&self, codes: &[UnifiedCode], person: &Person) -> Result<Vec<ItemRef>, Problem> {
-        let found: Vec<Result<ItemRef, BadItem>> = stream::iter(codes)
-            .map(|code| self.known_item(code, person))
-            .buffered(SIDE_BY_SIDE)
-            .try_collect()
-            .await
-            .map_err(Problem::from)?;
+        let reads: Vec<_> = codes.iter().map(|code| self.known_item(code, person)).collect();
+        let found: Vec<Result<ItemRef, BadItem>> = stream::iter(reads).buffered(SIDE_BY_SIDE).try_collect().await?;
         let (mut items, mut bad) = (Vec::new(), Vec::new());
         for found in found {
             match found {
@@ -162,12 +158,11 @@ impl LegalHold {
         }
     }
 
-    fn new_hold(&self, asked: &Asked, person: &Person) -> Result<Hold, LegalHoldError> {
+    fn new_hold(&self, asked: &Asked, person: &Person) -> Hold {
         let now = self.clock.now();
         let (seconds, nanos) = (now.as_second().unsigned_abs(), now.subsec_nanosecond().unsigned_abs());
-        let id = uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos)).to_string();
-        Ok(Hold {
-            id: HoldId::parse(&id)?,
+        Hold {
+            id: HoldId::of(uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos))),
             tenant: person.tenant.clone(),
             origin: Origin::Person,
             reason: asked.reason.clone(),
@@ -177,7 +172,7 @@ impl LegalHold {
             confirmed: None,
             proposed: None,
             released: None,
-        })
+        }
     }
 
     /// Hold, items and facts in one transaction. Answers false when the key was used meanwhile.

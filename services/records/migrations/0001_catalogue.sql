@@ -64,6 +64,7 @@ CREATE INDEX item_by_manifest ON item (manifest);
 -- 採集: one row for each docking.
 CREATE TABLE docking (
     subject text COLLATE "C" PRIMARY KEY,
+    docking text COLLATE "C" NOT NULL,
     tenant  text COLLATE "C" NOT NULL,
     unit    text COLLATE "C",
     station text COLLATE "C" NOT NULL,

@@ -67,9 +67,9 @@ impl Ledger {
         Self(pool)
     }
 
-    /// The connections.
-    pub fn pool(&self) -> &PgPool {
-        &self.0
+    /// Begins a transaction. Row locks and the ratchet in the schema keep two looks apart; nothing here needs more isolation.
+    pub async fn begin(&self) -> sqlx::Result<PgTransaction<'static>> {
+        self.0.begin().await
     }
 
     /// What is recorded of an item.

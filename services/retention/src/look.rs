@@ -17,10 +17,7 @@ use custos_domain::{
     item::UnifiedCode,
     manifest::StoredObject,
 };
-use custos_platform::{
-    db::{outbox, transaction},
-    vault::StoreError,
-};
+use custos_platform::{db::outbox, vault::StoreError};
 use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 
@@ -93,13 +90,11 @@ impl Retention {
         if incidents.is_empty() {
             return Ok(());
         }
-        transaction(self.ledger.pool(), "retention.report", async |tx| {
-            for incident in &incidents {
-                outbox::put(tx, incident).await?;
-            }
-            Ok::<_, RetentionError>(())
-        })
-        .await?;
+        let mut tx = self.ledger.begin().await?;
+        for incident in &incidents {
+            outbox::put(&mut tx, incident).await?;
+        }
+        tx.commit().await?;
         self.relay.now();
         Ok(())
     }
@@ -158,14 +153,12 @@ impl Retention {
             Some(self.fact(item, act, &discriminator(standing, &objects), cause.clone()))
         });
         let facts: Vec<Fact> = stated.collect();
-        transaction(self.ledger.pool(), "retention.record", async |tx| {
-            self.ledger.record(tx, &update).await?;
-            for fact in &facts {
-                outbox::put(tx, fact).await?;
-            }
-            Ok::<_, RetentionError>(())
-        })
-        .await?;
+        let mut tx = self.ledger.begin().await?;
+        self.ledger.record(&mut tx, &update).await?;
+        for fact in &facts {
+            outbox::put(&mut tx, fact).await?;
+        }
+        tx.commit().await?;
         self.relay.now();
         Ok(())
     }

@@ -25,7 +25,7 @@ static OVERDUE: LazyLock<Gauge<f64>> = LazyLock::new(|| {
 });
 
 /// Makes every series exist before its first event, so that an alert on it can be trusted.
-pub fn begin() {
+pub(crate) fn begin() {
     EXTENDED.add(0, &[]);
     FAILED.add(0, &[]);
     OVERDUE.record(0.0, &[]);
@@ -35,22 +35,22 @@ pub fn begin() {
 }
 
 /// A version's lock was extended.
-pub fn extended() {
+pub(crate) fn extended() {
     EXTENDED.add(1, &[]);
 }
 
 /// The store did not keep an item as it must.
-pub fn drifted(class: IncidentClass) {
+pub(crate) fn drifted(class: IncidentClass) {
     DRIFTED.add(1, &[KeyValue::new("class", class.as_str())]);
 }
 
 /// A look failed.
-pub fn look_failed() {
+pub(crate) fn look_failed() {
     FAILED.add(1, &[]);
 }
 
 /// How far the auditor is behind.
-pub fn overdue(by: Duration) {
+pub(crate) fn overdue(by: Duration) {
     OVERDUE.record(by.as_secs_f64(), &[]);
 }
 

@@ -15,7 +15,7 @@ const EPOCH: i64 = 946_684_800_000_000;
 
 /// A point in time as a value of a query.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Moment(pub Timestamp);
+pub(crate) struct Moment(pub(crate) Timestamp);
 
 impl Type<Postgres> for Moment {
     fn type_info() -> PgTypeInfo {

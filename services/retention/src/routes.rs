@@ -37,7 +37,7 @@ impl FromRef<Shared> for Authenticator {
 }
 
 /// Every route of retention.
-pub fn routes(retention: Arc<Retention>, authenticator: Authenticator, meter: &Meter) -> Router {
+pub(crate) fn routes(retention: Arc<Retention>, authenticator: Authenticator, meter: &Meter) -> Router {
     let routes = Router::new()
         .route("/v1/obligations/{code}", get(obligations::obligations))
         .route("/v1/policies", get(policy_view::policies))

@@ -17,7 +17,7 @@ pub const DATABASE: &str = "custos";
 
 /// Opens a connection as the superuser.
 pub async fn connect(port: u16, secrets: &Secrets, database: &str) -> anyhow::Result<PgConnection> {
-    let options = PgConnectOptions::new()
+    let options = PgConnectOptions::new_without_pgpass()
         .host("127.0.0.1")
         .port(port)
         .username(SUPERUSER)

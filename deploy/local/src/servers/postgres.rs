@@ -54,12 +54,15 @@ pub fn launch(setting: &Setting<'_>) -> anyhow::Result<Launch> {
     launch.never_root = true;
     launch.arguments = vec!["-D".into(), setting.folders.data(Part::Postgres).into_os_string()];
     let port = setting.ports.work(Part::Postgres).to_string();
+    // A test kills the server, never the machine: what the kernel has taken is safe without being on the disk.
+    let fsync = if setting.detached { "on" } else { "off" };
     for (name, value) in [
         ("listen_addresses", "127.0.0.1"),
         ("port", &port),
         // No socket file: its path may be longer than the kernel allows, and nobody needs it.
         ("unix_socket_directories", ""),
         ("synchronous_commit", "on"),
+        ("fsync", fsync),
         ("max_connections", "100"),
         ("log_min_duration_statement", "1000"),
     ] {

@@ -13,7 +13,7 @@ impl Report {
     pub fn table(&self) -> String {
         let mut rows = vec![HEAD.map(str::to_owned)];
         rows.extend(self.lines.iter().filter(|line| line.code.is_some()).map(row));
-        let mut text = if rows.len() > 1 { aligned(&rows) } else { String::new() };
+        let mut text = if rows.len() > 1 { aligned(&rows) + "\n" } else { String::new() };
         section(&mut text, "left on the recorder", self.with(Outcome::Left).map(with_reason));
         section(
             &mut text,
@@ -87,6 +87,6 @@ fn aligned(rows: &[[String; 9]]) -> String {
 fn section(text: &mut String, title: &str, entries: impl Iterator<Item = String>) {
     let entries: Vec<String> = entries.collect();
     if !entries.is_empty() {
-        let _ = writeln!(text, "\n{title} ({}):\n  {}\n", entries.len(), entries.join("\n  "));
+        let _ = writeln!(text, "{title} ({}):\n  {}\n", entries.len(), entries.join("\n  "));
     }
 }

@@ -10,6 +10,7 @@ use custos_domain::{
     item::UnifiedCode,
     manifest::StoredObject,
 };
+use jiff::Timestamp;
 use sqlx::{FromRow, PgTransaction, types::Json};
 
 use super::{ItemRef, Ledger, parsed};
@@ -39,8 +40,8 @@ pub struct InStore {
     pub wanted: bool,
     /// What was last read back.
     pub applied: Option<Applied>,
-    /// When it was read back a second time.
-    pub settled_at: Option<jiff::Timestamp>,
+    /// When it was last read back past the settle time.
+    pub settled_at: Option<Timestamp>,
     /// Why the last try failed.
     pub problem: Option<String>,
 }
@@ -57,23 +58,38 @@ impl Ledger {
         let mut items: Vec<&ItemRef> = items.iter().collect();
         items.sort_by(|a, b| a.code.cmp(&b.code));
         for item in items {
-            sqlx::query(
-                "INSERT INTO item AS known (code, tenant, unit, ingested_at, look_at) VALUES ($1, $2, $3, $4, now())
-                 ON CONFLICT (code) DO UPDATE SET generation = known.generation + 1, look_at = now()",
-            )
-            .bind(item.code.to_string())
-            .bind(item.tenant().as_str())
-            .bind(item.unit.as_str())
-            .bind(Moment(item.ingested_at))
-            .execute(&mut **tx)
-            .await?;
-            sqlx::query("INSERT INTO hold_item (hold, item) VALUES ($1, $2) ON CONFLICT DO NOTHING")
-                .bind(hold.as_str())
-                .bind(item.code.to_string())
-                .execute(&mut **tx)
-                .await?;
+            self.put_on_one(tx, hold, item).await?;
         }
         Ok(())
+    }
+
+    /// Puts a hold on one item and wakes it. Answers false, and wakes nobody, when it was on it already.
+    pub async fn put_on_one(&self, tx: &mut PgTransaction<'_>, hold: &HoldId, item: &ItemRef) -> sqlx::Result<bool> {
+        let code = item.code.to_string();
+        let there: Option<i32> = sqlx::query_scalar("SELECT 1 FROM hold_item WHERE hold = $1 AND item = $2")
+            .bind(hold.as_str())
+            .bind(&code)
+            .fetch_optional(&mut **tx)
+            .await?;
+        if there.is_some() {
+            return Ok(false);
+        }
+        sqlx::query(
+            "INSERT INTO item AS known (code, tenant, unit, ingested_at, look_at) VALUES ($1, $2, $3, $4, now())
+             ON CONFLICT (code) DO UPDATE SET generation = known.generation + 1, look_at = now()",
+        )
+        .bind(&code)
+        .bind(item.tenant().as_str())
+        .bind(item.unit.as_str())
+        .bind(Moment(item.ingested_at))
+        .execute(&mut **tx)
+        .await?;
+        sqlx::query("INSERT INTO hold_item (hold, item) VALUES ($1, $2) ON CONFLICT DO NOTHING")
+            .bind(hold.as_str())
+            .bind(&code)
+            .execute(&mut **tx)
+            .await?;
+        Ok(true)
     }
 
     /// Something about this hold changed: its items are to be looked at.
@@ -134,7 +150,7 @@ impl Ledger {
         tx: &mut PgTransaction<'_>,
         lease: &Lease,
         applied: &Applied,
-        settled_at: Option<jiff::Timestamp>,
+        now: Timestamp,
         pause: Option<Duration>,
     ) -> sqlx::Result<bool> {
         let given = sqlx::query(
@@ -147,11 +163,26 @@ impl Ledger {
         .bind(lease.epoch)
         .bind(applied.on)
         .bind(Moment(applied.at))
-        .bind(settled_at.map(Moment))
+        .bind(applied.settled.then_some(Moment(now)))
         .bind(Json(&applied.objects))
         .bind(lease.generation)
         .bind(pause.map(|pause| pause.as_secs_f64()));
         Ok(given.execute(&mut **tx).await?.rows_affected() > 0)
+    }
+
+    /// Gives an item back that somebody else took or decided on meanwhile. What we did in the store may have come after what they
+    /// did, so it is looked at again at once.
+    pub async fn let_go(&self, lease: &Lease) -> sqlx::Result<()> {
+        sqlx::query(
+            "UPDATE item SET generation = generation + 1, look_at = now(),
+                    lease_until = CASE WHEN epoch <> $2 THEN lease_until END
+             WHERE code = $1",
+        )
+        .bind(lease.item.code.to_string())
+        .bind(lease.epoch)
+        .execute(&self.0)
+        .await
+        .map(drop)
     }
 
     /// Gives an item back that could not be dealt with.

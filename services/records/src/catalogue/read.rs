@@ -2,7 +2,7 @@
 
 use custos_domain::{
     fact::Fact,
-    ids::{DeviceId, FactId, StationId, TenantId, UnitPath},
+    ids::{DeviceId, DockingId, FactId, StationId, UnitPath},
     item::UnifiedCode,
     manifest::StoredObject,
 };
@@ -141,10 +141,17 @@ impl Catalogue {
     }
 
     /// One docking, when it is within the scope.
-    pub async fn docking(&self, scope: &Scope, tenant: &TenantId, name: &str) -> sqlx::Result<Option<DockingRecord>> {
-        let mut sql = QueryBuilder::<Postgres>::new("SELECT record FROM docking WHERE subject = ");
-        sql.push_bind(format!("docking/{tenant}/{name}")).push(" AND ");
+    pub async fn docking(
+        &self,
+        scope: &Scope,
+        station: &StationId,
+        docking: &DockingId,
+    ) -> sqlx::Result<Option<DockingRecord>> {
+        let mut sql = QueryBuilder::<Postgres>::new("SELECT record FROM docking WHERE station = ");
+        sql.push_bind(station.as_str().to_owned()).push(" AND docking = ").push_bind(docking.as_str().to_owned());
+        sql.push(" AND ");
         scope.push(&mut sql);
+        sql.push(" LIMIT 1");
         let found: Option<Json<DockingRecord>> = sql.build_query_scalar().fetch_optional(&self.pool).await?;
         Ok(found.map(|record| record.0))
     }

@@ -88,13 +88,14 @@ async fn write_pending(tx: &mut PgTransaction<'_>, item: &str, pending: &[Pendin
 
 async fn write_docking(tx: &mut PgTransaction<'_>, subject: &str, docking: &DockingRecord) -> sqlx::Result<()> {
     sqlx::query(
-        "INSERT INTO docking (subject, tenant, unit, station, device, at, missing, record)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+        "INSERT INTO docking (subject, docking, tenant, unit, station, device, at, missing, record)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          ON CONFLICT (subject) DO UPDATE SET
-             tenant = excluded.tenant, unit = excluded.unit, station = excluded.station, device = excluded.device,
-             at = excluded.at, missing = excluded.missing, record = excluded.record",
+             docking = excluded.docking, tenant = excluded.tenant, unit = excluded.unit, station = excluded.station,
+             device = excluded.device, at = excluded.at, missing = excluded.missing, record = excluded.record",
     )
     .bind(subject)
+    .bind(docking.docking.as_str())
     .bind(docking.tenant.as_str())
     .bind(docking.unit.as_ref().map(scope::column))
     .bind(docking.station.as_str())

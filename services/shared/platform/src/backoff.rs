@@ -26,7 +26,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), most: Duration::from_secs(300) };
+    const BACKOFF: Backoff = Backoff { first: Duration::from_secs(1), most: Duration::from_mins(5) };
 
     #[test]
     fn doubles_until_the_longest() {

@@ -139,6 +139,8 @@ pub enum Note {
     CopyFailed,
     /// The playback copy is shorter than what the timestamps promise.
     PlaybackIncomplete,
+    /// Times in the playback copy are not times of the recording: jumps of the timestamps were closed.
+    TimesDiffer,
     /// There is sound, but it is not in the playback copy.
     AudioDropped,
     /// There are pictures, but they are not in the playback copy.

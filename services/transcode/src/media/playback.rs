@@ -20,6 +20,8 @@ pub(super) struct Copy {
     pub(super) damaged: bool,
     /// It lacks a tenth or more of what the original's timestamps promise.
     pub(super) incomplete: bool,
+    /// It is complete, but longer or shorter than the recording lasted.
+    pub(super) shifted: bool,
 }
 
 /// Why an attempt gave no copy, in the tool's words.
@@ -61,7 +63,9 @@ pub(super) async fn attempt(
     if main.span == 0 || length_ms == 0 || (incomplete && plan.method() == Method::Copied) {
         return Ok(Err(Failure(finished.stderr)));
     }
-    Ok(Ok(Copy { outputs: files, damaged: is_damaged(&finished.stderr), incomplete, scan: seen }))
+    let lasts_ms = seen.video.span.max(seen.audio.span) / 1000;
+    let shifted = !incomplete && lasts_ms.abs_diff(technical.duration_ms.unwrap_or(0)) > 2000;
+    Ok(Ok(Copy { shifted, outputs: files, damaged: is_damaged(&finished.stderr), incomplete, scan: seen }))
 }
 
 /// What an accepted copy lacks, compared with the original and with the best plan.
@@ -70,6 +74,7 @@ pub(super) fn remarks(copy: &Copy, plan: &Plan, best: &Plan, technical: &Technic
     [
         (copy.damaged || copy.scan.damaged, Note::DecodeErrors),
         (copy.incomplete, Note::PlaybackIncomplete),
+        (copy.shifted, Note::TimesDiffer),
         (best.method() == Method::Copied && plan.method() == Method::Encoded, Note::CopyFailed),
         (sound_and_pictures && (plan.audio.is_none() || copy.scan.audio.span == 0), Note::AudioDropped),
         (technical.has(super::StreamKind::Video) && plan.video.is_none(), Note::VideoDropped),
@@ -83,6 +88,11 @@ fn arguments(bench: &Bench<'_>, plan: &Plan, technical: &TechnicalMetadata) -> V
     let mut arguments = tool::ffmpeg_start("repeat+level+error", bench.limits);
     // A recording that is mostly damaged still plays where it is not.
     arguments.extend(tool::owned(["-progress", "pipe:1", "-max_error_rate", "1"]));
+    if technical.backward_jumps == 0 {
+        // FFmpeg closes gaps of transport streams beyond 10 s by itself. Up to an hour, the copy shall keep the recording's
+        // times; beyond, or backward, the device's clock was set.
+        arguments.extend(tool::owned(["-dts_delta_threshold", "3600"]));
+    }
     arguments.extend(tool::open(INPUT, Some(&technical.container), bench.limits));
     arguments.extend(plan.arguments(bench.limits.threads.max(1)));
     let media = format!("{OUTPUT}/{}", Role::PlaybackMedia.file_name());

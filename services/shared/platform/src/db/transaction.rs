@@ -1,4 +1,4 @@
-use std::{sync::LazyLock, time::Duration};
+use std::{future::Future, sync::LazyLock, time::Duration};
 
 use opentelemetry::{
     KeyValue,
@@ -20,14 +20,28 @@ static TRANSACTIONS: LazyLock<Instruments> = LazyLock::new(Instruments::new);
 /// Runs `steps` as one transaction called `name` (such as `hold.place`), and again when it turned out not to have been alone.
 ///
 /// Serializable: it sees and leaves the database as if nothing else had run meanwhile, so that a decision over several rows
-/// needs no thought about races. `steps` may run several times and does nothing that cannot be undone but with `tx`; an error
-/// it returns undoes everything.
+/// needs no thought about races. `steps` may run several times and does nothing that cannot be undone but with its transaction.
+/// It hands the transaction back for the commit; an error drops it, which undoes everything.
+///
+/// ```no_run
+/// # use custos_platform::db::{self, DbError};
+/// # async fn place(pool: &sqlx::PgPool, hold: &str) -> Result<i64, DbError> {
+/// let standing = db::transaction(pool, "hold.place", |mut tx| async move {
+///     sqlx::query("INSERT INTO hold (id) VALUES ($1)").bind(hold).execute(&mut *tx).await?;
+///     let standing: i64 = sqlx::query_scalar("SELECT count(*) FROM hold").fetch_one(&mut *tx).await?;
+///     Ok::<_, DbError>((tx, standing))
+/// })
+/// .await?;
+/// # Ok(standing)
+/// # }
+/// ```
 ///
 /// When the connection is lost while committing, nobody knows whether it was ([`DbError::Away`]): steps that ran are to be
 /// recognised when they are asked for again.
-pub async fn transaction<T, E, S>(pool: &PgPool, name: &'static str, mut steps: S) -> Result<T, E>
+pub async fn transaction<T, E, S, F>(pool: &PgPool, name: &'static str, mut steps: S) -> Result<T, E>
 where
-    S: AsyncFnMut(&mut PgTransaction<'static>) -> Result<T, E>,
+    S: FnMut(PgTransaction<'static>) -> F,
+    F: Future<Output = Result<(PgTransaction<'static>, T), E>>,
     E: From<DbError> + std::error::Error + 'static,
 {
     let span = tracing::info_span!("platform.db.transaction", otel.kind = "client", db.operation.name = name);
@@ -49,15 +63,14 @@ where
     ended
 }
 
-async fn attempt<T, E, S>(pool: &PgPool, steps: &mut S) -> Result<T, E>
+async fn attempt<T, E, S, F>(pool: &PgPool, steps: &mut S) -> Result<T, E>
 where
-    S: AsyncFnMut(&mut PgTransaction<'static>) -> Result<T, E>,
+    S: FnMut(PgTransaction<'static>) -> F,
+    F: Future<Output = Result<(PgTransaction<'static>, T), E>>,
     E: From<DbError>,
 {
     let began = pool.begin_with("BEGIN ISOLATION LEVEL SERIALIZABLE").await;
-    let mut tx = began.map_err(|error| E::from(error.into()))?;
-    // Dropped on an error, which rolls back.
-    let result = steps(&mut tx).await?;
+    let (tx, result) = steps(began.map_err(|error| E::from(error.into()))?).await?;
     tx.commit().await.map_err(|error| E::from(error.into()))?;
     Ok(result)
 }

@@ -60,7 +60,7 @@ mod tests {
         assert_eq!(Fault::delay(None, 1, 1.0), Duration::from_secs(1));
         assert_eq!(Fault::delay(None, 4, 1.0), Duration::from_secs(8));
         assert_eq!(Fault::delay(None, 1000, 1.0), Duration::from_mins(5));
-        assert_eq!(Fault::delay(Some(Duration::from_secs(60)), 9, 0.0), Duration::from_secs(60));
+        assert_eq!(Fault::delay(Some(Duration::from_mins(1)), 9, 0.0), Duration::from_mins(1));
         assert_eq!(Fault::delay(Some(Duration::from_hours(24)), 1, 0.0), Duration::from_mins(5));
     }
 

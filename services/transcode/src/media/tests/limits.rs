@@ -38,9 +38,9 @@ async fn cpu_seconds_are_limited() {
 #[tokio::test]
 async fn memory_is_limited() {
     let lab = Lab::new();
-    let input = slow_video(&lab);
-    let limits = Limits { memory: 420 << 20, ..Limits::default() };
-    let derivation = lab.derive_within(&input, MediaKind::Video, &limits).await.unwrap();
+    let input = lab.ffmpeg("-f lavfi -i color=red:s=12000x9000:d=1 -frames:v 1 -pix_fmt rgb24 -compression_level 1", "a.png");
+    let limits = Limits { memory: 500 << 20, ..Limits::default() };
+    let derivation = lab.derive_within(&input, MediaKind::Photo, &limits).await.unwrap();
     assert_eq!(reached(&derivation.outcome), Some(LimitKind::Memory), "{derivation:?}");
 }
 

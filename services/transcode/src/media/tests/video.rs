@@ -150,20 +150,38 @@ fn turn_track_by_90_degrees(mp4: &mut [u8]) {
 
 #[tokio::test]
 async fn a_pause_is_reported_as_a_gap_and_kept_on_the_time_line() {
-    for encoded in [false, true] {
+    let h265 = "-c:v libx265 -preset ultrafast -x265-params log-level=none";
+    let cases = [("a.mp4", H264, false), ("b.mkv", H264, false), ("c.ts", H264, false), ("d.mp4", h265, true)];
+    for (name, codec, encoded) in cases {
         let lab = Lab::new();
-        let codec = if encoded { "-c:v libx265 -preset ultrafast -x265-params log-level=none" } else { H264 };
         let graph = "-vf setpts=PTS+gte(N\\,90)*20/TB -af asetpts=PTS+gte(T\\,3)*20/TB -fps_mode vfr";
-        let input = lab.ffmpeg(&format!("{SOURCE} {graph} {codec} -g 30 -c:a aac"), "a.mp4");
+        let input = lab.ffmpeg(&format!("{SOURCE} {graph} {codec} -g 30 -c:a aac"), name);
         let derivation = lab.derive(&input, MediaKind::Video).await;
         let technical = derivation.technical.unwrap();
-        assert_eq!(technical.gaps, [Gap { from_ms: 3000, to_ms: 23_000 }], "{:?}", technical.gaps);
-        assert_eq!((technical.duration_ms, technical.covered_ms), (Some(30_000), Some(10_000)));
-        assert_eq!(derivation.notes, [Note::Gaps]);
+        assert_eq!(technical.gaps, [Gap { from_ms: 3000, to_ms: 23_000 }], "{name}");
+        assert_eq!((technical.duration_ms, technical.covered_ms), (Some(30_000), Some(10_000)), "{name}");
+        assert_eq!(derivation.notes, [Note::Gaps], "{name}");
         assert_eq!(derivation.outcome, playable(if encoded { Method::Encoded } else { Method::Copied }));
         let length = seconds(&describe(&lab.output(Role::PlaybackMedia)));
-        assert!((length - 30.0).abs() < 0.5, "{length}");
+        assert!((length - 30.0).abs() < 0.5, "{name}: {length}");
+        // In the copy the pause is where it was, and nothing else is out of place.
+        let again = Lab::new();
+        let copy = again.derive(&lab.output(Role::PlaybackMedia), MediaKind::Video).await.technical.unwrap();
+        assert_eq!((copy.gap_count, copy.backward_jumps), (1, 0), "{name}");
+        assert!(copy.gaps[0].from_ms.abs_diff(3000) < 40 && copy.gaps[0].to_ms.abs_diff(23_000) < 40, "{name}");
     }
+}
+
+#[tokio::test]
+async fn a_clock_set_forward_by_hours_is_closed_and_said() {
+    let lab = Lab::new();
+    let graph = "-vf setpts=PTS+gte(N\\,150)*20000/TB -af asetpts=PTS+gte(T\\,5)*20000/TB -fps_mode vfr";
+    let input = lab.ffmpeg(&format!("{SOURCE} {graph} {H264} -g 30 -c:a aac"), "a.ts");
+    let derivation = lab.derive(&input, MediaKind::Video).await;
+    assert_eq!(derivation.notes, [Note::Gaps, Note::TimesDiffer]);
+    assert_eq!(derivation.technical.unwrap().covered_ms, Some(10_000));
+    let length = seconds(&describe(&lab.output(Role::PlaybackMedia)));
+    assert!((length - 10.0).abs() < 0.5, "{length}");
 }
 
 #[tokio::test]

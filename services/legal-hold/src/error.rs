@@ -1,0 +1,70 @@
+//! Everything legal-hold can answer but success, and the two tables that turn it into a worker's fate and into HTTP.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use custos_domain::policy::PolicyError;
+use custos_platform::{db::DbError, facts::FactError, http::Problem, vault::StoreError, worker::Fault};
+
+/// Why something was not done.
+#[derive(Debug, thiserror::Error)]
+pub enum LegalHoldError {
+    /// An item that is held has no manifest any more.
+    #[error("the item's manifest is gone from the store; a person must look")]
+    ManifestGone,
+    /// Somebody else deals with the item by now.
+    #[error("another one deals with this item")]
+    LeaseLost,
+    /// No policy for the tenant.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The store.
+    #[error("the store: {0}")]
+    Store(#[from] StoreError),
+    /// The database.
+    #[error("the database: {0}")]
+    Database(#[from] DbError),
+    /// A fact was not announced.
+    #[error("the bus: {0}")]
+    Fact(#[from] FactError),
+}
+
+impl From<sqlx::Error> for LegalHoldError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+impl From<LegalHoldError> for Fault {
+    fn from(error: LegalHoldError) -> Self {
+        match error {
+            LegalHoldError::Policy(_) => Self::retry_after(Duration::from_secs(60), error.into()),
+            LegalHoldError::Database(error) => error.into(),
+            LegalHoldError::Store(ref cause) if cause.is_permanent() && !cause.is_not_found() => {
+                Self::reject(error.into())
+            }
+            LegalHoldError::ManifestGone
+            | LegalHoldError::LeaseLost
+            | LegalHoldError::Store(_)
+            | LegalHoldError::Fact(_) => Self::retry(error.into()),
+        }
+    }
+}
+
+impl From<LegalHoldError> for Problem {
+    fn from(error: LegalHoldError) -> Self {
+        let later = |what: &str| {
+            tracing::warn!(error = %error, "request failed");
+            let detail = format!("{what} is not available; try again in a few seconds, with the same Idempotency-Key");
+            Self::unavailable(detail, Duration::from_secs(5))
+        };
+        match &error {
+            LegalHoldError::Database(cause) if !cause.is_permanent() => later("the database"),
+            LegalHoldError::Store(cause) if !cause.is_permanent() => later("the store"),
+            LegalHoldError::Policy(_) => {
+                Self::new(StatusCode::CONFLICT, "no-policy", "No policy", error.to_string())
+            }
+            _ => Self::internal(&error.into()),
+        }
+    }
+}

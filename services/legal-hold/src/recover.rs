@@ -1,0 +1,131 @@
+//! Holds from the custody log: what a database that was restored, or emptied, has forgotten.
+
+use std::collections::BTreeMap;
+
+use custos_domain::{
+    calendar,
+    fact::{Act, Actor, Fact},
+    ids::{HoldId, PersonId},
+    keys,
+};
+
+use crate::{
+    LegalHold,
+    error::LegalHoldError,
+    hold::{Hold, Origin, Step},
+    ledger::ItemRef,
+    policy_hold::POLICY,
+};
+
+impl LegalHold {
+    /// Adds what the log knows of an item's holds and the database does not. Answers how many holds or steps were added.
+    pub async fn recover(&self, item: &ItemRef) -> Result<usize, LegalHoldError> {
+        let mut recovered = 0;
+        for logged in holds_of(&self.logged(item).await?) {
+            let mut tx = self.ledger.begin().await?;
+            let known = self.ledger.hold_for_update(&mut tx, &logged.id).await?;
+            let added = match known {
+                None => self.ledger.add(&mut tx, &logged, None, std::slice::from_ref(item)).await?,
+                Some(known) => {
+                    let put_on = self.ledger.put_on_one(&mut tx, &logged.id, item).await?;
+                    let further = further(&known, &logged);
+                    if let Some(further) = &further {
+                        self.ledger.step(&mut tx, further).await?;
+                        self.ledger.wake_items_of(&mut tx, &logged.id).await?;
+                    }
+                    put_on || further.is_some()
+                }
+            };
+            tx.commit().await?;
+            if added {
+                tracing::warn!(item = %item.code, hold = %logged.id, "the log knew of a hold what the database had forgotten");
+                recovered += 1;
+            }
+        }
+        Ok(recovered)
+    }
+
+    async fn logged(&self, item: &ItemRef) -> Result<Vec<Fact>, LegalHoldError> {
+        let prefix = format!("{}hold_", keys::item_facts(&item.code, calendar::day(item.ingested_at)));
+        let (mut facts, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = self.vault.versions(&self.vault.buckets().log, &prefix, cursor).await?;
+            // What was applied is read from the store itself.
+            let steps = page.objects.iter().filter(|object| !object.key.contains("/hold_applied-"));
+            for object in steps {
+                facts.push(self.facts.load(object).await?);
+            }
+            match page.next {
+                Some(next) => cursor = Some(next),
+                None => return Ok(facts),
+            }
+        }
+    }
+}
+
+/// The holds that these facts tell of, each with the steps that were taken.
+fn holds_of(facts: &[Fact]) -> Vec<Hold> {
+    let placed = facts.iter().filter_map(|fact| match &fact.act {
+        Act::HoldPlaced { hold, reason, permanence } => Some(Hold {
+            id: hold.clone(),
+            tenant: fact.tenant.clone(),
+            origin: if matches!(fact.actor, Actor::Service { .. }) { Origin::Policy } else { Origin::Person },
+            reason: reason.clone(),
+            permanence: *permanence,
+            placed_by: by(fact)?,
+            placed_at: fact.at,
+            confirmed: None,
+            proposed: None,
+            released: None,
+        }),
+        _ => None,
+    });
+    let mut holds: BTreeMap<HoldId, Hold> = placed.map(|hold| (hold.id.clone(), hold)).collect();
+    for fact in facts {
+        let (id, note) = match &fact.act {
+            Act::HoldConfirmed { hold, note, .. }
+            | Act::HoldReleaseProposed { hold, note }
+            | Act::HoldReleased { hold, note } => (hold, note),
+            _ => continue,
+        };
+        let (Some(hold), Some(by)) = (holds.get_mut(id), by(fact)) else { continue };
+        let step = Some(Step { by, at: fact.at, note: note.clone() });
+        match &fact.act {
+            Act::HoldConfirmed { .. } => hold.confirmed = step,
+            Act::HoldReleaseProposed { .. } => hold.proposed = step,
+            _ => hold.released = step,
+        }
+    }
+    // A release whose proposal did not get into the log yet cannot be shown to be two people's: it does not count.
+    for hold in holds.values_mut().filter(|hold| hold.proposed.is_none()) {
+        hold.released = None;
+    }
+    holds.into_values().collect()
+}
+
+fn by(fact: &Fact) -> Option<PersonId> {
+    match &fact.actor {
+        Actor::Person { person, .. } => Some(person.clone()),
+        Actor::Service { .. } => PersonId::parse(POLICY).ok(),
+        Actor::Station { .. } => None,
+    }
+}
+
+/// The known hold with the steps that only the log has; none when there are none. What is known stays.
+fn further(known: &Hold, logged: &Hold) -> Option<Hold> {
+    let mut hold = known.clone();
+    if hold.confirmed.is_none() && hold.proposed.is_none() {
+        hold.confirmed.clone_from(&logged.confirmed);
+    }
+    if hold.proposed.is_none() {
+        hold.proposed.clone_from(&logged.proposed);
+    }
+    let by = |step: &Option<Step>| step.as_ref().map(|step| step.by.clone());
+    if hold.released.is_none() && by(&hold.proposed) == by(&logged.proposed) {
+        hold.released.clone_from(&logged.released);
+    }
+    (hold != *known).then_some(hold)
+}
+
+#[cfg(test)]
+mod tests;

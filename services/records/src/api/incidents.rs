@@ -1,0 +1,72 @@
+//! GET /v1/incidents: what is wrong, or was.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use custos_domain::{fact::IncidentClass, ids::UnitPath};
+use custos_platform::http::{
+    Problem,
+    auth::Person,
+    extract::{Json, Query},
+    problem::Document,
+};
+use http::Uri;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use super::{page, within};
+use crate::{
+    Records, RecordsError,
+    catalogue::{Scope, read::IncidentFilter},
+    fold::IncidentRecord,
+};
+
+const LIST: &str = "incidents";
+
+/// Which incidents. Everything given must hold.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct Asked {
+    /// A unit and what is below it
+    #[param(value_type = Option<String>)]
+    unit: Option<UnitPath>,
+    /// Open or closed
+    open: Option<bool>,
+    /// `mismatch`, `variant`, `store_fault`, `clock` or `lock_drift`
+    #[param(value_type = Option<String>)]
+    class: Option<IncidentClass>,
+    /// Rows of a page, 1 to 200; 50 when not given
+    limit: Option<usize>,
+    /// The `next` of the page before
+    after: Option<String>,
+}
+
+/// One page of incidents, the newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct IncidentPage {
+    /// The incidents.
+    pub incidents: Vec<IncidentRecord>,
+    /// Pass as `after` for the next page; none on the last.
+    pub next: Option<String>,
+}
+
+/// Incidents. Those that concern no unit are seen by those who see the whole agency. The search is written down before it is
+/// answered.
+#[utoipa::path(get, path = "/v1/incidents", tag = "incidents", params(Asked), security(("token" = [])), responses((status = 200, body = IncidentPage), (status = 400, body = Document), (status = 401, body = Document), (status = 403, body = Document), (status = 503, body = Document)))]
+pub async fn incidents(
+    State(records): State<Arc<Records>>,
+    person: Person,
+    uri: Uri,
+    Query(asked): Query<Asked>,
+) -> Result<Json<IncidentPage>, Problem> {
+    let scope = Scope::of(&person);
+    within(&scope, None, asked.unit.as_ref())?;
+    let (limit, after) = (page::limit(asked.limit)?, page::place(LIST, asked.after.as_deref())?);
+    let filter =
+        IncidentFilter { unit: asked.unit, open: asked.open, class: asked.class.map(IncidentClass::as_str) };
+    let found = records.catalogue.incidents(&scope, &filter, after.as_ref(), limit).await.map_err(RecordsError::from)?;
+    records.searched(&person, &format!("incidents?{}", uri.query().unwrap_or_default()), found.rows.len()).await?;
+    let next = found.next.map(|place| page::token(LIST, &place));
+    Ok(Json(IncidentPage { incidents: found.rows, next }))
+}

@@ -1,0 +1,81 @@
+//! From objects of the custody log to rows: the one way in, for the worker, the reconciler and a rebuild.
+
+use custos_domain::manifest::StoredObject;
+use custos_platform::{db::DbError, vault::Vault};
+use futures::{StreamExt as _, stream};
+
+use crate::{
+    RecordsError,
+    catalogue::Catalogue,
+    fold::Known,
+    load::{LoadError, Loader},
+};
+
+/// Facts read side by side. Each is one or two small GETs of some milliseconds.
+const SIDE_BY_SIDE: usize = 24;
+
+/// Reads facts and makes the catalogue know them.
+#[derive(Debug, Clone)]
+pub struct Indexer {
+    loader: Loader,
+    catalogue: Catalogue,
+}
+
+/// What became of some objects.
+#[derive(Debug, Default)]
+pub struct Indexed {
+    /// Facts that the catalogue knows now.
+    pub known: Vec<Known>,
+    /// Objects it cannot know: each for a person to look at.
+    pub unusable: Vec<LoadError>,
+}
+
+impl Indexer {
+    /// From this vault into this catalogue.
+    #[must_use]
+    pub fn new(vault: Vault, catalogue: Catalogue) -> Self {
+        Self { loader: Loader::new(vault), catalogue }
+    }
+
+    /// Makes the fact at `key` known.
+    pub async fn index_key(&self, key: &str) -> Result<(), RecordsError> {
+        let known = self.loader.first(key).await?;
+        self.catalogue.learn(&[known]).await?;
+        Ok(())
+    }
+
+    /// Makes the facts that a walk found known. One that cannot be read does not stand in the way of the others; a store or a
+    /// database that is away does.
+    pub async fn index(&self, objects: &[StoredObject]) -> Result<Indexed, RecordsError> {
+        let mut indexed = Indexed::default();
+        let loads: Vec<_> = objects.iter().map(|object| self.loader.version(object)).collect();
+        let mut loaded = stream::iter(loads).buffer_unordered(SIDE_BY_SIDE);
+        while let Some(loaded) = loaded.next().await {
+            match loaded {
+                Ok(known) => indexed.known.push(known),
+                Err(LoadError::Store(error)) => return Err(error.into()),
+                Err(error) => indexed.unusable.push(error),
+            }
+        }
+        match self.catalogue.learn(&indexed.known).await.map_err(DbError::from) {
+            Ok(_) => Ok(indexed),
+            Err(DbError::Data(_)) => self.one_by_one(indexed).await,
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Finds those that no row can hold.
+    async fn one_by_one(&self, tried: Indexed) -> Result<Indexed, RecordsError> {
+        let mut indexed = Indexed { known: Vec::new(), unusable: tried.unusable };
+        for known in tried.known {
+            match self.catalogue.learn(std::slice::from_ref(&known)).await.map_err(DbError::from) {
+                Ok(_) => indexed.known.push(known),
+                Err(DbError::Data(error)) => {
+                    indexed.unusable.push(LoadError::Unusable { key: known.object.key, why: error.to_string() });
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(indexed)
+    }
+}

@@ -1,0 +1,147 @@
+use std::{sync::Arc, time::Duration};
+
+use custos_domain::keys;
+use custos_platform::vault::listing::Page;
+use jiff::SignedDuration;
+use sqlx::PgPool;
+use tokio::{sync::Mutex, time::Instant};
+
+use super::recent;
+use crate::{Records, RecordsError, index::Indexed, metrics, serve::ensure_schema, walk::Walk};
+
+/// Manifests without an item that are looked at again at the end of a walk, at most.
+const MOST_ORPHANS: usize = 10_000;
+
+/// Compares the store with the catalogue, and the catalogue with what should have followed.
+#[derive(Debug)]
+pub struct Reconciler {
+    records: Arc<Records>,
+    pool: PgPool,
+    pages: u16,
+    patience: Duration,
+    walks: Mutex<Walks>,
+}
+
+/// Where each walk stands. Begins anew with the process.
+#[derive(Debug, Default)]
+struct Walks {
+    recent: Facts,
+    full: Facts,
+    manifests: Manifests,
+}
+
+/// A walk over facts.
+#[derive(Debug, Default)]
+struct Facts {
+    walk: Walk,
+    begun: Option<Instant>,
+    unusable: usize,
+}
+
+/// A walk over manifests.
+#[derive(Debug, Default)]
+struct Manifests {
+    walk: Walk,
+    begun: Option<Instant>,
+    without_item: Vec<String>,
+}
+
+impl Reconciler {
+    /// A reconciler that walks this many pages a round and waits this long for a step.
+    #[must_use]
+    pub fn new(records: Arc<Records>, pool: PgPool, pages: u16, patience: Duration) -> Self {
+        Self { records, pool, pages, patience, walks: Mutex::default() }
+    }
+
+    /// One round.
+    pub async fn round(&self) -> Result<(), RecordsError> {
+        let mut walks = self.walks.lock().await;
+        let Walks { recent, full, manifests } = &mut *walks;
+        ensure_schema(&self.pool).await?;
+        recent.begin(|| recent::prefixes(self.records.clock.now()));
+        if let Some(ended) = self.walk_facts(recent).await? {
+            metrics::walked("recent", ended.took);
+        }
+        full.begin(|| vec![keys::FACTS.to_owned()]);
+        if let Some(ended) = self.walk_facts(full).await? {
+            metrics::walked("full", ended.took);
+            metrics::unusable(ended.unusable);
+        }
+        self.walk_manifests(manifests).await?;
+        self.records.ask_again(self.patience).await
+    }
+
+    /// Goes on with a walk over facts and indexes what the catalogue lacks. Tells when it came to its end.
+    async fn walk_facts(&self, facts: &mut Facts) -> Result<Option<Ended>, RecordsError> {
+        let Records { vault, catalogue, indexer, .. } = &*self.records;
+        for _ in 0..self.pages {
+            let Some((Page { objects, disturbed, .. }, step)) = facts.walk.page(vault, &vault.buckets().log).await? else {
+                break;
+            };
+            metrics::disturbed(&disturbed);
+            let unknown = catalogue.unknown_of(&objects).await?;
+            let indexed = indexer.index(&unknown).await?;
+            self.tell(&indexed);
+            facts.unusable += indexed.unusable.len();
+            facts.walk.take(step);
+        }
+        Ok(facts.walk.is_over().then(|| facts.end()))
+    }
+
+    /// A fact that is new because it was stated a moment ago is no news of a fault.
+    fn tell(&self, Indexed { known, unusable }: &Indexed) {
+        for error in unusable {
+            tracing::error!(%error, "the custody log holds something the catalogue cannot read");
+        }
+        let patience = SignedDuration::try_from(self.patience).unwrap_or(SignedDuration::MAX);
+        let now = self.records.clock.now();
+        let late = known.iter().filter(|known| now.duration_since(known.fact.at) > patience).count();
+        if late > 0 {
+            tracing::info!(facts = late, "found facts that no announcement had led to");
+            metrics::undelivered(late);
+        }
+    }
+
+    /// Goes on with the walk over manifests. One without a stated deposit is ingest's to finish; here it is only counted.
+    async fn walk_manifests(&self, manifests: &mut Manifests) -> Result<(), RecordsError> {
+        let Records { vault, catalogue, .. } = &*self.records;
+        if manifests.walk.is_over() {
+            *manifests = Manifests { walk: Walk::over([keys::MANIFESTS.to_owned()]), ..Manifests::default() };
+        }
+        let begun = *manifests.begun.get_or_insert_with(Instant::now);
+        for _ in 0..self.pages {
+            let Some((page, step)) = manifests.walk.page(vault, &vault.buckets().originals).await? else { break };
+            metrics::disturbed(&page.disturbed);
+            let found: Vec<String> = page.objects.into_iter().map(|object| object.key).collect();
+            manifests.without_item.extend(catalogue.manifests_without_item(&found).await?);
+            manifests.without_item.truncate(MOST_ORPHANS);
+            manifests.walk.take(step);
+        }
+        if manifests.walk.is_over() {
+            // Most were only on their way when the walk met them.
+            let still = catalogue.manifests_without_item(&manifests.without_item).await?;
+            metrics::orphans(still.len());
+            metrics::walked("manifests", begun.elapsed());
+        }
+        Ok(())
+    }
+}
+
+/// A walk that came to its end.
+struct Ended {
+    took: Duration,
+    unusable: usize,
+}
+
+impl Facts {
+    /// Begins anew where the last walk ended; goes on where it did not.
+    fn begin(&mut self, prefixes: impl FnOnce() -> Vec<String>) {
+        if self.walk.is_over() {
+            *self = Self { walk: Walk::over(prefixes()), begun: Some(Instant::now()), unusable: 0 };
+        }
+    }
+
+    fn end(&self) -> Ended {
+        Ended { took: self.begun.map(|begun| begun.elapsed()).unwrap_or_default(), unusable: self.unusable }
+    }
+}

@@ -1,0 +1,64 @@
+//! A stack for one test, with what tests ask of it.
+
+use std::path::PathBuf;
+
+use custos_local::{
+    Owner, Part, Stack, StackConfig,
+    secrets::Secret,
+    seeds::{self, Station},
+};
+use custos_platform::vault::{StoreArgs, Vault};
+use tempfile::TempDir;
+
+/// A running stack and a scratch folder.
+pub struct Site {
+    /// The stack.
+    pub stack: Stack,
+    scratch: TempDir,
+}
+
+impl Site {
+    /// Starts the whole pipeline.
+    pub async fn start() -> anyhow::Result<Self> {
+        Self::with(StackConfig::test()).await
+    }
+
+    /// Starts a stack of this configuration.
+    pub async fn with(config: StackConfig) -> anyhow::Result<Self> {
+        Ok(Self { stack: Stack::start(config).await?, scratch: tempfile::tempdir()? })
+    }
+
+    /// A path in the test's scratch folder.
+    pub fn scratch(&self, name: &str) -> PathBuf {
+        self.scratch.path().join(name)
+    }
+
+    /// The store with the administrator's credential, for looking.
+    pub fn vault(&self) -> anyhow::Result<Vault> {
+        let secrets = self.stack.secrets();
+        let args = StoreArgs {
+            s3_endpoint: self.stack.s3_endpoint(),
+            s3_region: "us-east-1".to_owned(),
+            s3_access_key_file: secrets.file(Owner::Admin, Secret::S3AccessKey),
+            s3_secret_key_file: secrets.file(Owner::Admin, Secret::S3SecretKey),
+            s3_originals: "custos-originals".to_owned(),
+            s3_intake: "custos-intake".to_owned(),
+            s3_log: "custos-log".to_owned(),
+            s3_derived: "custos-derived".to_owned(),
+        };
+        Ok(Vault::new(&args)?)
+    }
+
+    /// The seeded station of an agency.
+    pub fn station(&self, tenant: &str) -> anyhow::Result<Station> {
+        seeds::station(tenant)
+    }
+
+    /// One value of a service's /metrics: the sum of all series of this name whose labels contain `label`.
+    pub async fn metric(&self, service: Part, name: &str, label: &str) -> anyhow::Result<f64> {
+        let text = reqwest::get(format!("{}/metrics", self.stack.admin_url(service))).await?.text().await?;
+        let of_name = |line: &&str| line.starts_with(name) && line[name.len()..].starts_with(['{', ' ']);
+        let values = text.lines().filter(of_name).filter(|line| line.contains(label));
+        Ok(values.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum())
+    }
+}
