@@ -5,10 +5,26 @@
 //!
 //! 1. [`part`], [`config`]: what a stack is made of, and how it may differ.
 //! 2. [`stack`]: starting it; [`control`]: stopping, killing and emptying parts; [`endpoints`]: getting in.
-//! 3. [`folders`], [`ports`], [`process`], [`state`]: where it lives on the machine.
+//! 3. [`folders`], [`ports`], [`launch`], [`process`], [`state`]: where it lives on the machine.
 //! 4. [`secrets`], [`certificates`], [`seeds`], [`tokens`]: who may do what.
 //! 5. [`servers`], [`provision`], [`services`], [`health`]: each part by itself.
 //! 6. [`sample`], [`report`], [`up`]: the sample recorders and what became of their files.
+//!
+//! ```no_run
+//! use custos_local::{Part, Stack, StackConfig, seeds};
+//!
+//! # async fn test(recorder: &std::path::Path) -> anyhow::Result<()> {
+//! let stack = Stack::start(StackConfig::test().with_env(Part::Hashing, "CUSTOS_LOG", "debug")).await?;
+//! let files = stack.push(&seeds::station("E")?, recorder).await?;
+//! stack.kill9(Part::Records)?;
+//! stack.wipe_bus().await?;
+//! stack.reset_schema(Part::Records).await?;
+//! stack.start_part(Part::Records).await?;
+//! let items = stack.https()?.get(format!("{}/v1/items", stack.url(Part::Records)));
+//! let answer = items.bearer_auth(stack.token("e-auditor")?).send().await?;
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod certificates;
 pub mod config;
@@ -18,6 +34,7 @@ mod endpoints;
 mod environment;
 pub mod folders;
 pub mod health;
+pub mod launch;
 mod leftovers;
 pub mod part;
 pub mod ports;

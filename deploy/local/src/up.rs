@@ -28,7 +28,7 @@ pub async fn run(config: StackConfig, clock: Clock, wanted: Wanted) -> anyhow::R
         let files = dock_samples(&stack, &stations, steps).await?;
         report::show(&stack, &stations, files, steps).await?;
     }
-    where_to_look(&stack, steps);
+    where_to_look(&stack, wanted, steps);
     steps.tell(&format!("up in {:.1} s", started.elapsed().as_secs_f64()));
     Ok(())
 }
@@ -61,11 +61,11 @@ fn media_files(recorder: &std::path::Path) -> usize {
     files.filter(|entry| entry.path().extension().is_none_or(|extension| extension != "json")).count()
 }
 
-fn where_to_look(stack: &Stack, steps: Steps) {
-    let environment = stack.folders.environment();
-    steps.tell(&format!(
-        "\nnext:\n  source {}\n  curl --cacert \"$CUSTOS_CA\" -H \"Authorization: Bearer $(deploy/local/token e-auditor)\" \
-         \"$CUSTOS_RECORDS_URL/v1/items\"\n  deploy/local/status, deploy/local/down; more in deploy/local/README.md",
-        environment.display()
-    ));
+fn where_to_look(stack: &Stack, wanted: Wanted, steps: Steps) {
+    steps.tell(&format!("\nnext:\n  source {}", stack.folders.environment().display()));
+    if wanted.services {
+        let token = "Authorization: Bearer $(deploy/local/token e-auditor)";
+        steps.tell(&format!("  curl --cacert \"$CUSTOS_CA\" -H \"{token}\" \"$CUSTOS_RECORDS_URL/v1/items\""));
+    }
+    steps.tell("  deploy/local/status, deploy/local/down; more in deploy/local/README.md");
 }

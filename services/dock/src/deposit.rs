@@ -59,7 +59,7 @@ pub async fn deposit(session: &Session, job: &Job, whole: &Whole) -> Result<Depo
             Ok(deposit) => {
                 let code = &deposit.receipt().code;
                 here.record("code", tracing::field::display(code));
-                tracing::info!(file = job.name, %code, again = deposit.again, "deposited");
+                tracing::info!(%code, again = deposit.again, "deposited");
                 Ok(deposit)
             }
             Err(left) => {
@@ -185,7 +185,7 @@ async fn failed(session: &Session, job: &Job, left: Left) -> Left {
         session.halt.unplugged();
         return Left::Unplugged;
     }
-    tracing::info!(file = job.name, device = %job.device, reason = %left, "left on the recorder");
+    tracing::info!(reason = %left, "left on the recorder");
     let key = job.key();
     let before = forgiven(session.journal.entry(&key).await);
     let (probe, stage) = match before {

@@ -263,6 +263,21 @@ mod tests {
     }
 
     #[test]
+    fn a_failing_place_is_read_again_with_a_fresh_handle_and_then_named() {
+        let dir = tempfile::tempdir().expect("dir");
+        let source = source(dir.path(), &clip(5000));
+        // A handle that cannot read stands for a plug that slipped: reading fails, opening anew helps.
+        let unreadable = || File::options().write(true).open(&source.path).expect("open");
+        let mut buffer = vec![0; 100];
+        let (mut slipped, mut gone) = (unreadable(), unreadable());
+        source.fill(&mut slipped, 4000, &mut buffer).expect("read with a fresh handle");
+        assert!(buffer == clip(5000)[4000..4100]);
+        std::fs::remove_file(&source.path).expect("remove");
+        let failed = source.fill(&mut gone, 4000, &mut buffer);
+        assert!(matches!(failed, Err(ReadError::Io { offset: 4000, .. })), "{failed:?}");
+    }
+
+    #[test]
     fn a_stopped_reading_ends_at_once() {
         let dir = tempfile::tempdir().expect("dir");
         let stop = CancellationToken::new();

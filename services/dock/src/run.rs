@@ -85,7 +85,10 @@ async fn run_push(push: &Push, view: &View, stop: &CancellationToken) -> Result<
 async fn run_watch(watch: &Watch, view: View, stop: &CancellationToken) -> Result<Exit, DockError> {
     let dock = Arc::new(Dock::open(watch.settings()).await?);
     let tell = |folder: &Path, outcome: &Result<Report, DockError>| match outcome {
-        Ok(report) => show(report, watch.output()),
+        Ok(report) => {
+            tracing::info!(folder = %folder.display(), outcome = report.summary(), "docking ended");
+            show(report, watch.output());
+        }
         Err(error) => tracing::error!(folder = %folder.display(), error = chain(error), "docking failed"),
     };
     watch::watch(dock, &watch.mounts, watch.poll(), watch.order(), view, stop, tell).await?;

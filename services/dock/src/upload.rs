@@ -86,14 +86,7 @@ impl Upload<'_> {
             let said = trouble.to_string();
             match retry.next(step, trouble, begin.elapsed(), rand::random()) {
                 Next::After(pause, after) => {
-                    tracing::info!(
-                        file = self.key.name,
-                        trouble = said,
-                        ?step,
-                        ?after,
-                        ?pause,
-                        "upload met trouble: going on"
-                    );
+                    tracing::info!(trouble = said, ?step, ?after, ?pause, "upload met trouble: going on");
                     self.wait(&said, pause).await;
                     next = after;
                 }
@@ -134,7 +127,7 @@ impl Upload<'_> {
             },
             Step::Ask | Step::Create => {
                 let standing = ingest.standing(&upload).await?;
-                tracing::info!(file = self.key.name, offset = standing.offset, "ingest tells where to go on");
+                tracing::info!(offset = standing.offset, "ingest told where to go on");
                 self.onward(standing.offset, standing.outboard, retry).map(Moved::To)
             }
         }

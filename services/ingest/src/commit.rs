@@ -7,8 +7,10 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use custos_domain::{
+    calendar,
+    declaration::Declaration,
     digest::Root,
-    fact::{Act, IncidentClass, Subject},
+    fact::{Act, Fact, IncidentClass, Subject},
     ids::UploadId,
     item::UnifiedCode,
     keys,
@@ -16,7 +18,7 @@ use custos_domain::{
     outboard::Outboard,
 };
 use custos_platform::vault::{StoreError, documents::Created, read::VersionHead};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Mutex, watch};
 use tracing::Instrument;
 
@@ -37,6 +39,11 @@ pub struct Deposit {
     /// BLAKE3 of its bytes.
     pub root: Root,
 }
+
+/// A recording older than this when it is docked has a wrong date, or lay forgotten: either way a person should look.
+const PLAUSIBLE_PAST: SignedDuration = SignedDuration::from_hours(24 * 366);
+/// A recording from after its docking has a wrong date; a day covers time zones and drift.
+const PLAUSIBLE_FUTURE: SignedDuration = SignedDuration::from_hours(24);
 
 /// How a commit ended, for all who wait for it.
 type Outcome = Option<Result<Arc<Deposit>, String>>;
@@ -252,18 +259,32 @@ async fn state(ingest: &Ingest, session: &Session, deposit: &Deposit) -> Result<
     fact.unit = Some(manifest.unit.clone());
     fact.trace.clone_from(&manifest.trace);
     let cause = ingest.state(fact.clone()).await?;
-    if let Some(variant) = &manifest.code.key().variant {
-        let detail = format!(
-            "other bytes (BLAKE3 {}) came for {}; kept as variant {} beside the first",
-            manifest.root.short(),
-            UnifiedCode::of(session.declaration.item()),
-            variant.as_str()
-        );
-        let incident = Act::IncidentOpened { class: IncidentClass::Variant, detail };
-        let incident = ingest.fact(fact.tenant.clone(), fact.subject.clone(), incident, "variant");
-        ingest.state(custos_domain::fact::Fact { cause: Some(cause), at: fact.at, unit: fact.unit, ..incident }).await?;
+    for (class, detail) in odd(manifest, &session.declaration) {
+        let incident = Act::IncidentOpened { class, detail };
+        let incident = ingest.fact(fact.tenant.clone(), fact.subject.clone(), incident, class.as_str());
+        let (cause, unit, trace) = (Some(cause.clone()), fact.unit.clone(), fact.trace.clone());
+        ingest.state(Fact { cause, at: fact.at, unit, trace, ..incident }).await?;
     }
     Ok(())
+}
+
+/// What a person should look at although the item is safe.
+fn odd(manifest: &Manifest, declared: &Declaration) -> Vec<(IncidentClass, String)> {
+    let mut odd = Vec::new();
+    if let Some(variant) = &manifest.code.key().variant {
+        let first = UnifiedCode::of(declared.item());
+        let (root, variant) = (manifest.root.short(), variant.as_str());
+        let detail = format!("other bytes (BLAKE3 {root}) came for {first}; kept as variant {variant} beside the first");
+        odd.push((IncidentClass::Variant, detail));
+    }
+    // A recorder whose battery ran flat starts again in 2015; a mistyped year may be 2099. Neither touches the lock (INV-11).
+    let ingested = calendar::shanghai(manifest.ingested_at);
+    let plausible = ingested.saturating_sub(PLAUSIBLE_PAST)..=ingested.saturating_add(PLAUSIBLE_FUTURE);
+    if let Some(started) = declared.started_at_device.filter(|started| !plausible.contains(started)) {
+        let detail = format!("the recorder's clock said {started} for what was docked on {}; see D-7", ingested.date());
+        odd.push((IncidentClass::Clock, detail));
+    }
+    odd
 }
 
 /// Writes down that it is done, and clears the intake bucket. All of it only saves work: the manifest already decided.

@@ -88,11 +88,12 @@ impl LegalHold {
         let hold = self.ledger.hold_for_update(&mut tx, &id).await.map_err(LegalHoldError::from)?;
         let hold = hold.filter(|hold| hold.tenant == person.tenant).ok_or_else(unknown)?;
         if let Some(item) = items.iter().find(|item| !person.covers(item.item.tenant(), &item.item.unit)) {
-            let detail = format!("{} belongs to a unit outside your own; somebody above both units must decide", item.item.code);
+            let detail =
+                format!("{} belongs to a unit outside your own; somebody above both units must decide", item.item.code);
             return Err(Problem::forbidden(detail));
         }
         let step = Step { by: person.id.clone(), at: self.clock.now(), note };
-        if let Taken::Now(hold) = self.take(&hold, step.clone(), verb).map_err(refused)? {
+        if let Taken::Now(hold) = self.take(&hold, step.clone(), verb).map_err(|error| refused(&error))? {
             let refs: Vec<ItemRef> = items.into_iter().map(|item| item.item).collect();
             self.ledger.step(&mut tx, &hold).await.map_err(LegalHoldError::from)?;
             self.ledger.wake_items_of(&mut tx, &id).await.map_err(LegalHoldError::from)?;
@@ -138,8 +139,8 @@ fn unknown() -> Problem {
     Problem::not_found("there is no such hold; check the id")
 }
 
-fn refused(error: StepError) -> Problem {
-    let (kind, title) = match &error {
+fn refused(error: &StepError) -> Problem {
+    let (kind, title) = match error {
         StepError::Rule(custos_domain::hold::HoldError::SamePerson(_)) => ("same-person", "It takes two people"),
         StepError::Rule(_) => ("wrong-stage", "Not at this stage"),
         StepError::PolicyAsks(_) | StepError::PolicyPlaced => ("policy-hold", "Placed by the policy"),

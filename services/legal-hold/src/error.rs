@@ -38,7 +38,7 @@ impl From<sqlx::Error> for LegalHoldError {
 impl From<LegalHoldError> for Fault {
     fn from(error: LegalHoldError) -> Self {
         match error {
-            LegalHoldError::Policy(_) => Self::retry_after(Duration::from_secs(60), error.into()),
+            LegalHoldError::Policy(_) => Self::retry_after(Duration::from_mins(1), error.into()),
             LegalHoldError::Database(error) => error.into(),
             LegalHoldError::Store(ref cause) if cause.is_permanent() && !cause.is_not_found() => {
                 Self::reject(error.into())
@@ -61,9 +61,7 @@ impl From<LegalHoldError> for Problem {
         match &error {
             LegalHoldError::Database(cause) if !cause.is_permanent() => later("the database"),
             LegalHoldError::Store(cause) if !cause.is_permanent() => later("the store"),
-            LegalHoldError::Policy(_) => {
-                Self::new(StatusCode::CONFLICT, "no-policy", "No policy", error.to_string())
-            }
+            LegalHoldError::Policy(_) => Self::new(StatusCode::CONFLICT, "no-policy", "No policy", error.to_string()),
             _ => Self::internal(&error.into()),
         }
     }

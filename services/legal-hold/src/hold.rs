@@ -91,16 +91,12 @@ impl Hold {
     /// Where it stands.
     pub fn stage(&self) -> HoldStage {
         match (&self.confirmed, &self.proposed, &self.released) {
-            (_, Some(proposed), Some(released)) => HoldStage::Released {
-                proposed_by: proposed.by.clone(),
-                by: released.by.clone(),
-                at: released.at,
-            },
-            (confirmed, Some(proposed), None) => HoldStage::ReleaseProposed {
-                by: proposed.by.clone(),
-                at: proposed.at,
-                confirmed: confirmed.is_some(),
-            },
+            (_, Some(proposed), Some(released)) => {
+                HoldStage::Released { proposed_by: proposed.by.clone(), by: released.by.clone(), at: released.at }
+            }
+            (confirmed, Some(proposed), None) => {
+                HoldStage::ReleaseProposed { by: proposed.by.clone(), at: proposed.at, confirmed: confirmed.is_some() }
+            }
             (Some(confirmed), None, _) => HoldStage::Confirmed { by: confirmed.by.clone(), at: confirmed.at },
             (None, None, _) => HoldStage::Placed { by: self.placed_by.clone(), at: self.placed_at },
         }
@@ -152,7 +148,11 @@ impl Hold {
             // Without a policy nobody can say that it no longer asks.
             None => true,
         };
-        if unset && self.origin == Origin::Policy { Err(StepError::PolicyAsks(self.reason.cite.clone())) } else { Ok(()) }
+        if unset && self.origin == Origin::Policy {
+            Err(StepError::PolicyAsks(self.reason.cite.clone()))
+        } else {
+            Ok(())
+        }
     }
 
     fn with(&self, change: impl FnOnce(&mut Self)) -> Taken {

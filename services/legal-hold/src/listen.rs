@@ -12,7 +12,10 @@ impl LegalHold {
     pub async fn handle(self: Arc<Self>, delivery: Delivery) -> Result<(), Fault> {
         let fact = self.facts.load(delivery.object()).await.map_err(LegalHoldError::from)?;
         let Some(code) = fact.subject.code() else {
-            return Err(Fault::reject(anyhow::anyhow!("{} is about no item; expected one that was sealed or locked", fact.id)));
+            return Err(Fault::reject(anyhow::anyhow!(
+                "{} is about no item; expected one that was sealed or locked",
+                fact.id
+            )));
         };
         match &fact.act {
             Act::Sealed { .. } => {

@@ -15,15 +15,22 @@ static PLACED: LazyLock<Counter<u64>> =
     LazyLock::new(|| counter("custos_legal_hold_placed", "holds placed, by origin and permanence"));
 static DECIDED: LazyLock<Counter<u64>> =
     LazyLock::new(|| counter("custos_legal_hold_decided", "decisions on holds, by the stage they led to"));
-static SWITCHED: LazyLock<Counter<u64>> =
-    LazyLock::new(|| counter("custos_legal_hold_switched", "versions whose hold in the store was switched and read back"));
+static SWITCHED: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    counter("custos_legal_hold_switched", "versions whose hold in the store was switched and read back")
+});
 static DRIFTED: LazyLock<Counter<u64>> = LazyLock::new(|| {
-    counter("custos_legal_hold_drift", "items whose hold in the store was off when it had been on, or that were gone; each pages")
+    counter(
+        "custos_legal_hold_drift",
+        "items whose hold in the store was off when it had been on, or that were gone; each pages",
+    )
 });
 static FAILED: LazyLock<Counter<u64>> =
     LazyLock::new(|| counter("custos_legal_hold_looks_failed", "looks at a held item that could not be finished"));
 static REMINDED: LazyLock<Counter<u64>> = LazyLock::new(|| {
-    counter("custos_legal_hold_reminders", "confirmed permanent holds announced again because the lock is not at the horizon")
+    counter(
+        "custos_legal_hold_reminders",
+        "confirmed permanent holds announced again because the lock is not at the horizon",
+    )
 });
 static WAITING: LazyLock<Gauge<u64>> = LazyLock::new(|| {
     meter()

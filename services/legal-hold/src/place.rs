@@ -31,8 +31,7 @@ use crate::{
     hold::{Hold, Origin},
     item,
     ledger::ItemRef,
-    metrics, rule,
-    text,
+    metrics, rule, text,
     view::HoldView,
 };
 
@@ -79,7 +78,8 @@ pub async fn place(
     let key = text::idempotency_key(&headers)?;
     let asked = new.checked(&service, &person)?;
     if let Some(key) = &key
-        && let Some(before) = service.ledger.asked(&person.tenant, &person.id, key).await.map_err(LegalHoldError::from)?
+        && let Some(before) =
+            service.ledger.asked(&person.tenant, &person.id, key).await.map_err(LegalHoldError::from)?
     {
         return service.placed_before(&before, &asked, &person).await;
     }
@@ -95,6 +95,9 @@ pub async fn place(
     metrics::placed(Origin::Person, hold.permanence);
     service.created(&hold, &person).await
 }
+
+/// Said of items that are not there, and of another agency's, which are not even known to exist.
+const UNKNOWN: &str = "no item with this code was deposited; check the code";
 
 /// A request whose values are right.
 struct Asked {
@@ -116,10 +119,12 @@ impl NewHold {
         for text in &self.items {
             match UnifiedCode::parse(text) {
                 Ok(code) => items.push(code),
-                Err(error) => bad.push(BadItem { item: text.escape_debug().take(160).collect(), problem: error.to_string() }),
+                Err(error) => {
+                    bad.push(BadItem { item: text.escape_debug().take(160).collect(), problem: error.to_string() });
+                }
             }
         }
-        refuse(bad)?;
+        refuse(&bad)?;
         items.sort();
         items.dedup();
         Ok(Asked { items, reason: HoldReason { cite, text }, permanence: self.permanence })
@@ -138,14 +143,16 @@ impl LegalHold {
                 Err(problem) => bad.push(problem),
             }
         }
-        refuse(bad)?;
+        refuse(&bad)?;
         Ok(items)
     }
 
-    async fn known_item(&self, code: &UnifiedCode, person: &Person) -> Result<Result<ItemRef, BadItem>, LegalHoldError> {
+    async fn known_item(
+        &self,
+        code: &UnifiedCode,
+        person: &Person,
+    ) -> Result<Result<ItemRef, BadItem>, LegalHoldError> {
         let bad = |problem: &str| Ok(Err(BadItem { item: code.to_string(), problem: problem.to_owned() }));
-        const UNKNOWN: &str = "no item with this code was deposited; check the code";
-        // Another agency's items are not even known to exist.
         if code.key().tenant != person.tenant {
             return bad(UNKNOWN);
         }
@@ -200,7 +207,12 @@ impl LegalHold {
         let same = before.reason == asked.reason && before.permanence == asked.permanence;
         if !same || !codes.into_iter().eq(&asked.items) {
             let detail = "this Idempotency-Key was used for another hold; choose a new one for every hold";
-            return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "key-reused", "Idempotency-Key used before", detail));
+            return Err(Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "key-reused",
+                "Idempotency-Key used before",
+                detail,
+            ));
         }
         self.created(before, person).await
     }
@@ -212,9 +224,15 @@ impl LegalHold {
     }
 }
 
-fn refuse(bad: Vec<BadItem>) -> Result<(), Problem> {
+fn refuse(bad: &[BadItem]) -> Result<(), Problem> {
     let Some(first) = bad.first() else { return Ok(()) };
-    let detail = format!("no hold was placed: {} of the items cannot be held, such as {}: {}", bad.len(), first.item, first.problem);
-    let items = serde_json::to_value(&bad).unwrap_or_default();
-    Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "items-refused", "Items that cannot be held", detail).with("items", items))
+    let detail = format!(
+        "no hold was placed: {} of the items cannot be held, such as {}: {}",
+        bad.len(),
+        first.item,
+        first.problem
+    );
+    let items = serde_json::to_value(bad).unwrap_or_default();
+    Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "items-refused", "Items that cannot be held", detail)
+        .with("items", items))
 }

@@ -15,10 +15,11 @@ impl LegalHold {
             // An item's facts lie together, so a page names it once or runs on into the next.
             let codes: BTreeSet<UnifiedCode> = page.objects.iter().filter_map(|object| held(&object.key)).collect();
             for code in codes {
-                match item::manifest(&self.vault, &code).await? {
-                    Some(manifest) => recovered += self.recover(&ItemRef::from(&manifest)).await?,
-                    None => tracing::error!(item = %code, "the log has a hold on an item that has no manifest"),
-                }
+                let Some(manifest) = item::manifest(&self.vault, &code).await? else {
+                    tracing::error!(item = %code, "the log has a hold on an item that has no manifest");
+                    continue;
+                };
+                recovered += self.recover(&ItemRef::from(&manifest)).await?;
             }
             match page.next {
                 Some(next) if !self.lifecycle.is_draining() => cursor = Some(next),
@@ -31,5 +32,8 @@ impl LegalHold {
 /// The item, when the key is that of a hold being placed.
 fn held(key: &str) -> Option<UnifiedCode> {
     let (folder, name) = key.rsplit_once('/')?;
-    name.starts_with("hold_placed-").then(|| folder.rsplit('/').next()).flatten().and_then(|code| UnifiedCode::parse(code).ok())
+    name.starts_with("hold_placed-")
+        .then(|| folder.rsplit('/').next())
+        .flatten()
+        .and_then(|code| UnifiedCode::parse(code).ok())
 }

@@ -82,18 +82,16 @@ fn holds_of(facts: &[Fact]) -> Vec<Hold> {
     });
     let mut holds: BTreeMap<HoldId, Hold> = placed.map(|hold| (hold.id.clone(), hold)).collect();
     for fact in facts {
-        let (id, note) = match &fact.act {
-            Act::HoldConfirmed { hold, note, .. }
-            | Act::HoldReleaseProposed { hold, note }
-            | Act::HoldReleased { hold, note } => (hold, note),
-            _ => continue,
+        let mut set = |id: &HoldId, note: &String, slot: fn(&mut Hold) -> &mut Option<Step>| {
+            if let (Some(hold), Some(by)) = (holds.get_mut(id), by(fact)) {
+                *slot(hold) = Some(Step { by, at: fact.at, note: note.clone() });
+            }
         };
-        let (Some(hold), Some(by)) = (holds.get_mut(id), by(fact)) else { continue };
-        let step = Some(Step { by, at: fact.at, note: note.clone() });
         match &fact.act {
-            Act::HoldConfirmed { .. } => hold.confirmed = step,
-            Act::HoldReleaseProposed { .. } => hold.proposed = step,
-            _ => hold.released = step,
+            Act::HoldConfirmed { hold, note, .. } => set(hold, note, |hold| &mut hold.confirmed),
+            Act::HoldReleaseProposed { hold, note } => set(hold, note, |hold| &mut hold.proposed),
+            Act::HoldReleased { hold, note } => set(hold, note, |hold| &mut hold.released),
+            _ => {}
         }
     }
     // A release whose proposal did not get into the log yet cannot be shown to be two people's: it does not count.

@@ -24,7 +24,9 @@ pub enum RuleError {
         known: String,
     },
     /// The article asks for permanence.
-    #[error("{0} asks for permanent keeping; place the hold as permanent: it is on at once, and final when a leader confirms it")]
+    #[error(
+        "{0} asks for permanent keeping; place the hold as permanent: it is on at once, and final when a leader confirms it"
+    )]
     Permanent(Cite),
     /// The article does not ask for permanence.
     #[error("{0} does not ask for permanent keeping, which nobody could take back; place the hold as open")]

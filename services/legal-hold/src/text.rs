@@ -7,7 +7,7 @@ use custos_platform::http::Problem;
 const LONGEST: usize = 2000;
 
 /// A reason or note: 1 to 2000 characters, line breaks but no other control characters.
-pub fn note(field: &str, text: &str) -> Result<String, Problem> {
+pub(crate) fn note(field: &str, text: &str) -> Result<String, Problem> {
     let text = text.trim();
     let length = text.chars().count();
     if length == 0 || length > LONGEST {
@@ -20,7 +20,7 @@ pub fn note(field: &str, text: &str) -> Result<String, Problem> {
 }
 
 /// The request's `Idempotency-Key` (draft-ietf-httpapi-idempotency-key-header), when it has one.
-pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     let legal = |text: &&str| (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic());
     match value.to_str().ok().filter(legal) {
@@ -36,7 +36,9 @@ mod tests {
     #[test]
     fn notes_are_bounded_and_printable() {
         assert_eq!(note("note", "  群體性事件\n已處理 ").expect("note"), "群體性事件\n已處理");
-        for (text, expected) in [("", "1 to 2000"), (" \n", "1 to 2000"), ("a\0b", "control"), (&"好".repeat(2001), "2001")] {
+        for (text, expected) in
+            [("", "1 to 2000"), (" \n", "1 to 2000"), ("a\0b", "control"), (&"好".repeat(2001), "2001")]
+        {
             let problem = note("note", text).expect_err(text);
             assert!(problem.detail().starts_with("note: ") && problem.detail().contains(expected), "{problem:?}");
         }

@@ -1,9 +1,6 @@
 //! Holds as the API shows them. What has not reached the store is never shown as if it had.
 
-use custos_domain::{
-    hold::Permanence,
-    policy::Words,
-};
+use custos_domain::{hold::Permanence, policy::Words};
 use custos_platform::http::auth::Person;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -137,7 +134,9 @@ impl StoreState {
         let applied = item.applied.as_ref().filter(|applied| applied.on == item.wanted);
         let settled_at = item.settled_at.filter(|_| applied.is_some());
         let (state, en, zh) = match (item.wanted, applied, settled_at) {
-            (true, None, _) => ("pending", "placed; not applied to the store yet".to_owned(), "已提出，尚未在存儲中生效".to_owned()),
+            (true, None, _) => {
+                ("pending", "placed; not applied to the store yet".to_owned(), "已提出，尚未在存儲中生效".to_owned())
+            }
             (true, Some(applied), None) => (
                 "applied",
                 format!("applied to the store at {}; to be read again", applied.at),
@@ -146,9 +145,11 @@ impl StoreState {
             (true, Some(_), Some(at)) => {
                 ("confirmed", format!("confirmed in the store at {at}"), format!("已於 {at} 在存儲中核實"))
             }
-            (false, None, _) => {
-                ("lifting", "released; still to be switched off in the store".to_owned(), "已解除，存儲中尚待關閉".to_owned())
-            }
+            (false, None, _) => (
+                "lifting",
+                "released; still to be switched off in the store".to_owned(),
+                "已解除，存儲中尚待關閉".to_owned(),
+            ),
             (false, Some(applied), None) => (
                 "lifted",
                 format!("switched off in the store at {}; to be read again", applied.at),

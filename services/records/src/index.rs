@@ -2,7 +2,7 @@
 
 use custos_domain::manifest::StoredObject;
 use custos_platform::{db::DbError, vault::Vault};
-use futures::{StreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, stream};
 
 use crate::{
     RecordsError,
@@ -48,7 +48,8 @@ impl Indexer {
     /// database that is away does.
     pub async fn index(&self, objects: &[StoredObject]) -> Result<Indexed, RecordsError> {
         let mut indexed = Indexed::default();
-        let loads: Vec<_> = objects.iter().map(|object| self.loader.version(object)).collect();
+        // Boxed: the compiler cannot tell that the nameless future is Send for every lifetime.
+        let loads: Vec<_> = objects.iter().map(|object| self.loader.version(object).boxed()).collect();
         let mut loaded = stream::iter(loads).buffer_unordered(SIDE_BY_SIDE);
         while let Some(loaded) = loaded.next().await {
             match loaded {
@@ -78,4 +79,11 @@ impl Indexer {
         }
         Ok(indexed)
     }
+}
+fn _s<T: Send>(_: T) {}
+fn _t(a: &Indexer, o: &[StoredObject], k: Vec<Known>) {
+    _s(a.index(o));
+    _s(a.one_by_one(Indexed::default()));
+    _s(a.catalogue.learn(&k));
+    _s(a.index_key(""));
 }

@@ -108,9 +108,9 @@ async fn next_page(walk: &mut Walk, vault: &Vault, indexer: &Indexer) -> Result<
             Ok(Some((Page { objects, disturbed, .. }, step))) => {
                 crate::metrics::disturbed(&disturbed);
                 match indexer.index(&objects).await {
-                    Ok(indexed) => {
+                    Ok(page) => {
                         walk.take(step);
-                        return Ok(indexed);
+                        return Ok(page);
                     }
                     Err(error) => error,
                 }

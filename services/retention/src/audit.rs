@@ -6,11 +6,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use custos_domain::{
-    item::UnifiedCode,
-    keys,
-    manifest::Manifest,
-};
+use custos_domain::{item::UnifiedCode, keys, manifest::Manifest};
 use custos_platform::vault::listing::Cursor;
 use futures::{StreamExt as _, stream};
 use jiff::SignedDuration;

@@ -140,7 +140,8 @@ impl Gap {
                 && before.objects.contains(object)
                 && !reaches(before.until)
             {
-                let now = if let Lock::Until(until) = lock { format!("until {until}") } else { "not at all".to_owned() };
+                let now =
+                    if let Lock::Until(until) = lock { format!("until {until}") } else { "not at all".to_owned() };
                 let (key, version) = (&object.key, &object.version);
                 gap.drifted.push(format!("{key} version {version} is locked {now}; it was until {}", before.until));
             }

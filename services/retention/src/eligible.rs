@@ -23,13 +23,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{
-    Retention,
-    error::RetentionError,
-    ledger::Entry,
-    item::Item,
-    obligations::KeptItem,
-};
+use crate::{Retention, error::RetentionError, item::Item, ledger::Entry, obligations::KeptItem};
 
 /// Most items of one page: each is looked up in the store.
 const MOST: i64 = 100;
@@ -100,7 +94,8 @@ impl Asked {
             return Err(Problem::unprocessable(format!("limit: choose 1 to {MOST}")));
         }
         let after = self.after.as_deref().map(|text| {
-            parse_place(text).ok_or_else(|| Problem::unprocessable("after: pass the `next` of an earlier page as it was given"))
+            parse_place(text)
+                .ok_or_else(|| Problem::unprocessable("after: pass the `next` of an earlier page as it was given"))
         });
         Ok(Page {
             tenant: tenant.unwrap_or_else(|| person.tenant.clone()),

@@ -45,9 +45,13 @@ impl From<sqlx::Error> for RetentionError {
 impl From<RetentionError> for Fault {
     fn from(error: RetentionError) -> Self {
         match &error {
-            RetentionError::Policy(_) | RetentionError::Clock(_) => Self::retry_after(Duration::from_secs(60), error.into()),
+            RetentionError::Policy(_) | RetentionError::Clock(_) => {
+                Self::retry_after(Duration::from_mins(1), error.into())
+            }
             RetentionError::Store(cause) if cause.is_permanent() && !cause.is_not_found() => Self::reject(error.into()),
-            RetentionError::Store(_) | RetentionError::Database(_) | RetentionError::Unplaced(_) => Self::retry(error.into()),
+            RetentionError::Store(_) | RetentionError::Database(_) | RetentionError::Unplaced(_) => {
+                Self::retry(error.into())
+            }
             RetentionError::NotDeposited | RetentionError::Future(_) | RetentionError::Unreadable(_) => {
                 Self::reject(error.into())
             }
@@ -71,15 +75,11 @@ impl From<RetentionError> for Problem {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "clock-skew", "Clocks disagree", error.to_string())
                     .retry_after(Duration::from_secs(30))
             }
-            RetentionError::Policy(_) => {
-                Self::new(StatusCode::CONFLICT, "no-policy", "No policy", error.to_string())
-            }
+            RetentionError::Policy(_) => Self::new(StatusCode::CONFLICT, "no-policy", "No policy", error.to_string()),
             RetentionError::Store(_)
             | RetentionError::Future(_)
             | RetentionError::Unplaced(_)
-            | RetentionError::Unreadable(_) => {
-                Self::internal(&error.into())
-            }
+            | RetentionError::Unreadable(_) => Self::internal(&error.into()),
         }
     }
 }

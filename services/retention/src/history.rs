@@ -70,12 +70,7 @@ impl History {
         Ok(standing)
     }
 
-    async fn facts_of(
-        &self,
-        code: &UnifiedCode,
-        ingested_at: Timestamp,
-        act: &str,
-    ) -> Result<Vec<Fact>, StoreError> {
+    async fn facts_of(&self, code: &UnifiedCode, ingested_at: Timestamp, act: &str) -> Result<Vec<Fact>, StoreError> {
         let prefix = format!("{}{act}-", keys::item_facts(code, calendar::day(ingested_at)));
         let (mut facts, mut cursor) = (Vec::new(), None);
         loop {

@@ -82,5 +82,9 @@ async fn versions(vault: &Vault, key: String) -> Result<Versions, StoreError> {
 }
 
 fn unreadable(key: &str, error: &serde_json::Error) -> StoreError {
-    StoreError::Refused { operation: "GetObject", code: "UnreadableManifest".to_owned(), detail: format!("{key}: {error}") }
+    StoreError::Refused {
+        operation: "GetObject",
+        code: "UnreadableManifest".to_owned(),
+        detail: format!("{key}: {error}"),
+    }
 }

@@ -128,7 +128,8 @@ impl Retention {
         let now = self.clock.now();
         let objects: Vec<StoredObject> =
             held.iter().filter(|found| found.lock != Lock::Gone).map(|found| found.object.clone()).collect();
-        let stands = held.iter().filter_map(|found| if let Lock::Until(until) = found.lock { Some(until) } else { None });
+        let stands =
+            held.iter().filter_map(|found| if let Lock::Until(until) = found.lock { Some(until) } else { None });
         let stands = stands.min();
         let changed = entry.is_none() || !owed.new.is_empty() || !gap.short.is_empty();
         let settled = !changed && entry.is_some_and(|entry| since(entry.changed_at, now) >= self.settle);

@@ -12,7 +12,10 @@ use opentelemetry::{
 static EXTENDED: LazyLock<Counter<u64>> =
     LazyLock::new(|| counter("custos_retention_locks_extended", "versions whose lock was extended and read back"));
 static DRIFTED: LazyLock<Counter<u64>> = LazyLock::new(|| {
-    counter("custos_retention_drift", "items whose lock in the store was not what it had been, or that were gone; each pages")
+    counter(
+        "custos_retention_drift",
+        "items whose lock in the store was not what it had been, or that were gone; each pages",
+    )
 });
 static FAILED: LazyLock<Counter<u64>> =
     LazyLock::new(|| counter("custos_retention_looks_failed", "looks at an item that could not be finished"));

@@ -120,7 +120,9 @@ pub async fn obligations(
     let code = UnifiedCode::parse(&code).map_err(|error| Problem::bad_request(error.to_string()))?;
     // Another agency's items are not even known to exist.
     let unknown = || {
-        Problem::not_found("nothing is recorded of an item with this code; it may not have been sealed yet, or the code is wrong")
+        Problem::not_found(
+            "nothing is recorded of an item with this code; it may not have been sealed yet, or the code is wrong",
+        )
     };
     if code.key().tenant != person.tenant {
         return Err(unknown());

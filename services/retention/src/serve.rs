@@ -123,7 +123,10 @@ impl Retention {
 
     fn start_sweeps(self: &Arc<Self>) {
         let (retention, soft) = (Arc::clone(self), self.lifecycle.soft().clone());
-        let audit = Sweep::new("retention.audit", LOOK_EVERY.min(self.audit_every).min(self.settle.max(Duration::from_secs(1))));
+        let audit = Sweep::new(
+            "retention.audit",
+            LOOK_EVERY.min(self.audit_every).min(self.settle.max(Duration::from_secs(1))),
+        );
         self.lifecycle.spawn("retention.audit", async move {
             audit.run(soft, || retention.audit()).await;
             Ok(())

@@ -3,8 +3,8 @@
 use super::Setting;
 use crate::{
     folders,
+    launch::Launch,
     part::Part,
-    process::Launch,
     secrets::{Owner, Secret},
 };
 

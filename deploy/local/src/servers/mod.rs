@@ -4,7 +4,7 @@ pub mod minio;
 pub mod nats;
 pub mod postgres;
 
-use crate::{folders::Folders, part::Part, ports::Ports, process::Launch, secrets::Secrets};
+use crate::{folders::Folders, launch::Launch, part::Part, ports::Ports, secrets::Secrets};
 
 /// What every server is started with.
 #[derive(Debug)]

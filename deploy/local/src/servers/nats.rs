@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::Setting;
-use crate::{folders, part::Part, process::Launch, provision::bus};
+use crate::{folders, launch::Launch, part::Part, provision::bus};
 
 /// The same file that production uses; the variables in it are set below.
 const SERVER_CONF: &str = include_str!("../../../nats/server.conf");

@@ -11,8 +11,8 @@ use tokio::process::Command;
 use super::Setting;
 use crate::{
     folders,
+    launch::Launch,
     part::Part,
-    process::Launch,
     secrets::{Owner, Secret},
 };
 

@@ -22,17 +22,19 @@ impl Report {
         );
         section(&mut text, "not footage, ignored", self.ignored.iter().map(|(name, why)| format!("{name}: {why}")));
         section(&mut text, "please note", self.remarks.iter().cloned());
-        text + &self.summary()
+        text + &self.summary() + "\n"
     }
 
-    fn summary(&self) -> String {
+    /// How many files of each outcome, in one line.
+    #[must_use]
+    pub fn summary(&self) -> String {
         let count = |outcome| self.with(outcome).count();
         let device = self.device.as_ref().map_or_else(|| "unknown".to_owned(), ToString::to_string);
         let (new, before, erased) =
             (count(Outcome::Deposited), count(Outcome::DepositedBefore), count(Outcome::Erased));
         let left = count(Outcome::Left);
         format!(
-            "recorder {device}: {new} deposited, {before} deposited before, {erased} deposited and erased, {left} left\n"
+            "recorder {device}: {new} deposited, {before} deposited before, {erased} deposited and erased, {left} left"
         )
     }
 }

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const SETTLE: Duration = Duration::from_secs(120);
+const SETTLE: Duration = Duration::from_mins(2);
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_second(second).expect("timestamp")
@@ -42,7 +42,7 @@ fn it_is_confirmed_only_by_a_second_look_past_the_settle_time() {
     let before = applied(true, 100, false, &["a"]);
     let look = |second| plan(true, Some(&before), &found(&[("a", Some(true))]), at(second), SETTLE).then;
     assert_eq!(look(90), Then::Waiting(SETTLE), "a clock that went back");
-    assert_eq!(look(160), Then::Waiting(Duration::from_secs(60)));
+    assert_eq!(look(160), Then::Waiting(Duration::from_mins(1)));
     assert_eq!(look(220), Then::Settled);
     let settled = applied(true, 100, true, &["a"]);
     assert_eq!(plan(true, Some(&settled), &found(&[("a", Some(true))]), at(220), SETTLE).then, Then::AsBefore);

@@ -54,8 +54,7 @@ fn what_has_no_end_is_held_and_what_has_a_date_is_not() {
         text: "長期保存".to_owned(),
         origin: RuleOrigin::Text,
     };
-    let permanent =
-        Obligation::Permanent { cite: cite("A-15.3"), text: "永久".to_owned(), origin: RuleOrigin::Text };
+    let permanent = Obligation::Permanent { cite: cite("A-15.3"), text: "永久".to_owned(), origin: RuleOrigin::Text };
     assert_eq!(reason(&open).map(|reason| reason.text).as_deref(), Some("長期保存"));
     assert!(reason(&unset()).is_some_and(|reason| reason.text.contains("no period may be assumed")));
     assert_eq!(reason(&permanent), None);

@@ -81,7 +81,7 @@ fn only_what_is_missing_is_added() {
     let bare = Hold { proposed: None, released: None, ..logged.clone() };
     assert_eq!(further(&bare, &logged), Some(logged.clone()));
     assert_eq!(further(&logged, &bare), None, "the database may be ahead of the log");
-    let by_another = Hold { proposed: bare.proposed.clone().or(proposed_step("xu")), ..bare.clone() };
+    let by_another = Hold { proposed: bare.proposed.clone().or(Some(step("xu"))), ..bare.clone() };
     assert_eq!(further(&by_another, &logged), None, "another's proposal is not what was agreed to");
     // The database keeps microseconds, the log nanoseconds.
     let mut rounded = Hold { released: None, ..logged.clone() };
@@ -89,6 +89,6 @@ fn only_what_is_missing_is_added() {
     assert!(further(&rounded, &logged).is_some_and(|hold| hold.released.is_some()));
 }
 
-fn proposed_step(by: &str) -> Option<Step> {
-    Some(Step { by: PersonId::parse(by).expect("person"), at: Timestamp::UNIX_EPOCH, note: "x".to_owned() })
+fn step(by: &str) -> Step {
+    Step { by: PersonId::parse(by).expect("person"), at: Timestamp::UNIX_EPOCH, note: "x".to_owned() }
 }

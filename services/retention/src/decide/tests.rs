@@ -76,7 +76,10 @@ fn a_confirmed_permanence_goes_to_the_horizon_with_the_rules_words() {
 fn what_was_decided_is_not_decided_again_by_another_file() {
     let before = newly_owed(&policy("B"), ingest(), &[], &[]);
     assert_eq!(newly_owed(&policy("B"), ingest(), &before, &[]), []);
-    let longer = FILES[1].1.replace("P3M", "P9Y").replace("version: 1", "version: 2\nreplaces: { version: 1, effective_from: 2025-01-01 }");
+    let longer = FILES[1]
+        .1
+        .replace("P3M", "P9Y")
+        .replace("version: 1", "version: 2\nreplaces: { version: 1, effective_from: 2025-01-01 }");
     assert_eq!(newly_owed(&loaded([("b.yaml", longer.as_str())], "B"), ingest(), &before, &[]), []);
 }
 

@@ -129,9 +129,8 @@ impl<'a> Bench<'a> {
     fn disk_is_full(&self) -> bool {
         // The fields' width differs between platforms.
         #[expect(clippy::useless_conversion, reason = "u32 on some targets, u64 on this one")]
-        statvfs(self.out).is_ok_and(|disk| {
-            u64::from(disk.blocks_available()).saturating_mul(u64::from(disk.fragment_size())) < FULL
-        })
+        statvfs(self.out)
+            .is_ok_and(|disk| u64::from(disk.blocks_available()).saturating_mul(u64::from(disk.fragment_size())) < FULL)
     }
 }
 
@@ -150,9 +149,15 @@ pub(super) fn complaint(stderr: &str) -> String {
 /// Words of FFmpeg's option parser, 5.1 to 8. They come before the input is opened, so no input can bring them about.
 fn refuses_arguments(stderr: &str) -> bool {
     let first = stderr.lines().next().unwrap_or_default();
-    ["Unrecognized option", "Error splitting the argument list", "Failed to set value", "Unknown encoder", "Error parsing global options"]
-        .iter()
-        .any(|words| first.contains(words))
+    [
+        "Unrecognized option",
+        "Error splitting the argument list",
+        "Failed to set value",
+        "Unknown encoder",
+        "Error parsing global options",
+    ]
+    .iter()
+    .any(|words| first.contains(words))
 }
 
 /// Reads `out_time_us` of `-progress`. The older `out_time_ms` is microseconds too; negative and `N/A` are nothing.

@@ -45,7 +45,9 @@ impl DeriveError {
     /// Whether the same call may succeed later or on another machine. The caller bounds the number of tries.
     pub const fn is_retryable(&self) -> bool {
         match self {
-            Self::Sandbox(_) | Self::DiskFull(_) | Self::Starved { .. } | Self::Interrupted(_) | Self::Io { .. } => true,
+            Self::Sandbox(_) | Self::DiskFull(_) | Self::Starved { .. } | Self::Interrupted(_) | Self::Io { .. } => {
+                true
+            }
             Self::Tool(_) | Self::OutputNotEmpty(_) => false,
         }
     }

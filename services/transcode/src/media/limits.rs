@@ -87,14 +87,7 @@ impl Limits {
         let cpu = cpu.saturating_add(Duration::from_secs(read / CHEAPEST_READ));
         let reading = Duration::from_secs(read / SLOWEST_READ);
         let wall = cpu.saturating_mul(self.wall_per_cpu.max(2)).saturating_add(self.cpu_base).saturating_add(reading);
-        Budget {
-            cpu,
-            wall,
-            stall: self.stall,
-            memory: self.memory,
-            file,
-            threads: self.threads.max(1),
-        }
+        Budget { cpu, wall, stall: self.stall, memory: self.memory, file, threads: self.threads.max(1) }
     }
 }
 

@@ -20,10 +20,7 @@ const WEB_BOX: (u32, u32) = (1920, 1920);
 const THUMBNAIL_BOX: (u32, u32) = (480, 480);
 
 /// Makes both pictures, and completes `technical` by what the photograph says about itself.
-pub(super) async fn make(
-    bench: &mut Bench<'_>,
-    technical: &mut TechnicalMetadata,
-) -> Step<(Outcome, Vec<OutputFile>)> {
+pub(super) async fn make(bench: &mut Bench<'_>, technical: &mut TechnicalMetadata) -> Step<(Outcome, Vec<OutputFile>)> {
     if technical.container == "jpeg_pipe" {
         let exif = read_exif(bench).await?;
         technical.orientation = exif.orientation;
@@ -95,7 +92,9 @@ fn turn(orientation: u8) -> &'static str {
 /// Rewrites an output without metadata: a photograph's place and device are not for every viewer.
 async fn strip(bench: &Bench<'_>, role: Role) -> Result<Option<OutputFile>, DeriveError> {
     const LARGEST: u64 = 64 << 20;
-    let Some(file) = outputs::accept(bench.out, role).await.filter(|file| file.bytes <= LARGEST) else { return Ok(None) };
+    let Some(file) = outputs::accept(bench.out, role).await.filter(|file| file.bytes <= LARGEST) else {
+        return Ok(None);
+    };
     let path = file.path(bench.out);
     let picture = fs::read(&path).await.map_err(|error: io::Error| DeriveError::io(&path)(error))?;
     let Some(clean) = jpeg::without_metadata(&picture) else { return Ok(None) };

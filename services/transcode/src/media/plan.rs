@@ -64,13 +64,14 @@ const COPIED_FORMATS: [&str; 2] = ["yuv420p", "yuvj420p"];
 /// Ways to make the playback copy, the best first. Each later one asks less of the file; empty when nothing can be played.
 pub(super) fn plans(technical: &TechnicalMetadata) -> Vec<Plan> {
     let (video, audio) = (technical.video(), technical.audio());
-    let encode_video = video.map(|stream| Track { stream: stream.index, action: Action::Encode(picture(technical, stream)) });
-    let encode_audio = audio.map(|stream| Track { stream: stream.index, action: Action::Encode(sound(technical, stream)) });
+    let encode_video =
+        video.map(|stream| Track { stream: stream.index, action: Action::Encode(picture(technical, stream)) });
+    let encode_audio =
+        audio.map(|stream| Track { stream: stream.index, action: Action::Encode(sound(technical, stream)) });
     let keep_video = video.filter(|stream| may_copy_video(technical, stream)).map(copy);
     // Beside encoded pictures the sound is encoded too: the decoder smooths what a damaged file left.
     let sound_may_stay = keep_video.is_some() || video.is_none();
-    let keep_audio =
-        audio.filter(|stream| sound_may_stay && may_copy_audio(technical, stream)).map(copy);
+    let keep_audio = audio.filter(|stream| sound_may_stay && may_copy_audio(technical, stream)).map(copy);
 
     let candidates = [
         Plan { video: keep_video.or(encode_video), audio: keep_audio.or(encode_audio) },
@@ -99,7 +100,9 @@ impl Plan {
     /// Of the main stream: sound encoded beside copied pictures does not make it an encoded copy.
     pub(super) fn method(&self) -> Method {
         match (self.video, self.audio) {
-            (Some(Track { action: Action::Copy, .. }), _) | (None, Some(Track { action: Action::Copy, .. })) => Method::Copied,
+            (Some(Track { action: Action::Copy, .. }), _) | (None, Some(Track { action: Action::Copy, .. })) => {
+                Method::Copied
+            }
             _ => Method::Encoded,
         }
     }
@@ -166,7 +169,18 @@ impl Action<Sound> {
         };
         let filter = if fill_gaps { "aresample=48000:async=1" } else { "aresample=48000" };
         let bit_rate = if channels == 1 { "64k" } else { "96k" };
-        super::tool::owned(["-filter:a", filter, "-c:a", "aac", "-b:a", bit_rate, "-ac", &channels.to_string(), "-bsf:a", SPAN_GAPS])
+        super::tool::owned([
+            "-filter:a",
+            filter,
+            "-c:a",
+            "aac",
+            "-b:a",
+            bit_rate,
+            "-ac",
+            &channels.to_string(),
+            "-bsf:a",
+            SPAN_GAPS,
+        ])
     }
 }
 
@@ -281,7 +295,10 @@ mod tests {
         assert_eq!(plans[1].method(), Method::Encoded);
         assert!(plans[2].audio.is_none() && plans[3].video.is_none());
         let arguments = plans[0].arguments(2).join(" ");
-        assert!(["-map 0:0 -map 0:1", "-c:v copy", "-c:a copy"].iter().all(|words| arguments.contains(words)), "{arguments}");
+        assert!(
+            ["-map 0:0 -map 0:1", "-c:v copy", "-c:a copy"].iter().all(|words| arguments.contains(words)),
+            "{arguments}"
+        );
     }
 
     #[test]

@@ -118,7 +118,8 @@ fn arguments(bench: &Bench<'_>, plan: &Plan, technical: &TechnicalMetadata) -> V
 /// Both files and the playlist's length in milliseconds, if the playlist is sound.
 async fn playback_files(bench: &Bench<'_>) -> Option<(Vec<OutputFile>, u64)> {
     const LONGEST_PLAYLIST: u64 = 8 << 20;
-    let list = outputs::accept(bench.out, Role::PlaybackPlaylist).await.filter(|list| list.bytes <= LONGEST_PLAYLIST)?;
+    let list =
+        outputs::accept(bench.out, Role::PlaybackPlaylist).await.filter(|list| list.bytes <= LONGEST_PLAYLIST)?;
     let media = outputs::accept(bench.out, Role::PlaybackMedia).await?;
     let text = tokio::fs::read_to_string(list.path(bench.out)).await.ok()?;
     let length_ms = playlist::check(&text, Role::PlaybackMedia.file_name())?;

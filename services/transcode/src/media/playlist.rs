@@ -22,7 +22,11 @@ pub(super) fn check(text: &str, media: &str) -> Option<u64> {
             return None;
         }
     }
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most a few million segments below 1e6 s")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "at most a few million segments below 1e6 s"
+    )]
     (ended && segments > 0).then_some((total * 1000.0) as u64)
 }
 

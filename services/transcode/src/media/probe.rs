@@ -205,7 +205,8 @@ mod tests {
             any::<f64>().prop_map(Value::from),
             "\\PC{0,20}".prop_map(Value::from),
         ];
-        let names = "streams|format|tags|duration|format_name|codec_type|side_data_list|rotation|index|width|disposition";
+        let names =
+            "streams|format|tags|duration|format_name|codec_type|side_data_list|rotation|index|width|disposition";
         leaf.prop_recursive(5, 64, 6, move |inner| {
             prop_oneof![
                 prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),

@@ -72,7 +72,11 @@ pub(super) async fn scan(bench: &mut Bench<'_>, source: Source<'_>, budget: &Bud
     };
     let finished = bench.run(Program::Ffprobe, arguments, budget, reader).await?;
     let analysis = |stream: Option<(u32, Timeline)>| stream.map(|(_, timeline)| timeline.finish()).unwrap_or_default();
-    Ok(Scan { video: analysis(video), audio: analysis(audio), damaged: !finished.success || is_damaged(&finished.stderr) })
+    Ok(Scan {
+        video: analysis(video),
+        audio: analysis(audio),
+        damaged: !finished.success || is_damaged(&finished.stderr),
+    })
 }
 
 /// Microseconds between frames at the declared rate, or 0.

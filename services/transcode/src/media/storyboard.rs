@@ -53,13 +53,7 @@ fn pick(keyframes: &[u64], interval: u64) -> Vec<u64> {
 }
 
 /// Draws the grid and returns the time of each picture in it, milliseconds.
-async fn draw(
-    bench: &mut Bench<'_>,
-    video: &Analysis,
-    tile: (u32, u32),
-    interval: u64,
-    rows: usize,
-) -> Step<Vec<u64>> {
+async fn draw(bench: &mut Bench<'_>, video: &Analysis, tile: (u32, u32), interval: u64, rows: usize) -> Step<Vec<u64>> {
     let (seconds, micros) = (interval / 1_000_000, interval % 1_000_000);
     let filter = format!(
         "select='isnan(prev_selected_t)+gte(t-prev_selected_t,{seconds}.{micros:06})',\
@@ -141,7 +135,21 @@ fn playback() -> String {
 /// Arguments that write one JPEG of this quality (2 best, 31 worst).
 pub(super) fn jpeg_output(role: Role, quality: &str) -> Vec<String> {
     let path = format!("{OUTPUT}/{}", role.file_name());
-    tool::owned(["-map_metadata", "-1", "-flags", "+bitexact", "-c:v", "mjpeg", "-q:v", quality, "-f", "image2", "-update", "1", &path])
+    tool::owned([
+        "-map_metadata",
+        "-1",
+        "-flags",
+        "+bitexact",
+        "-c:v",
+        "mjpeg",
+        "-q:v",
+        quality,
+        "-f",
+        "image2",
+        "-update",
+        "1",
+        &path,
+    ])
 }
 
 #[cfg(test)]
@@ -153,7 +161,8 @@ mod tests {
     #[test]
     fn times_are_read_from_showinfo_of_old_and_new_versions() {
         let old = "[Parsed_showinfo_4 @ 0x55d0] [info] n:   3 pts:  61440 pts_time:4       pos:  1234 fmt:yuvj420p";
-        let new = "[Parsed_showinfo_4 @ 0x55d0] [info] n:   3 pts: 184320 pts_time:12.0335 duration:    512 fmt:yuv420p";
+        let new =
+            "[Parsed_showinfo_4 @ 0x55d0] [info] n:   3 pts: 184320 pts_time:12.0335 duration:    512 fmt:yuv420p";
         assert_eq!((shown_at(old), shown_at(new)), (Some(4000), Some(12_034)));
         assert_eq!(shown_at("[Parsed_showinfo_4 @ 0x55d0] [info]   side data - pts_time:7"), None);
         assert_eq!(shown_at("[info] title n: pts_time:7"), None);

@@ -162,12 +162,8 @@ mod tests {
 
     #[test]
     fn display_size_turns_and_stretches() {
-        let stream = Stream {
-            width: Some(720),
-            height: Some(576),
-            pixel_aspect: Rational::parse("16:11"),
-            ..Stream::default()
-        };
+        let stream =
+            Stream { width: Some(720), height: Some(576), pixel_aspect: Rational::parse("16:11"), ..Stream::default() };
         assert_eq!(stream.display_size(0), (1047, 576));
         assert_eq!(stream.display_size(90), (576, 1047));
         let broken = Stream { pixel_aspect: Rational::parse("4000000000:1"), ..stream };

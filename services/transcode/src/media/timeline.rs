@@ -129,7 +129,10 @@ impl Timeline {
             gaps: self
                 .gaps
                 .iter()
-                .map(|&(from, to)| Gap { from_ms: milliseconds(since_first(from)), to_ms: milliseconds(since_first(to)) })
+                .map(|&(from, to)| Gap {
+                    from_ms: milliseconds(since_first(from)),
+                    to_ms: milliseconds(since_first(to)),
+                })
                 .collect(),
             gap_count: self.gap_count,
             backward_jumps: self.jumps,

@@ -95,7 +95,12 @@ pub(super) fn look(path: &str, container: Option<&str>, limits: &Limits, look: L
         Look::Inside => owned(["-codec_whitelist", DECODERS]),
         Look::Outside => owned(["-nofind_stream_info"]),
     });
-    arguments.extend(owned(["-max_pixels", &limits.max_pixels.to_string(), "-threads", &limits.threads.max(1).to_string()]));
+    arguments.extend(owned([
+        "-max_pixels",
+        &limits.max_pixels.to_string(),
+        "-threads",
+        &limits.threads.max(1).to_string(),
+    ]));
     // Recorders that start their sound late need a longer look than the default 5 MB.
     arguments.extend(owned(["-probesize", "20000000", "-analyzeduration", "20000000"]));
     if let Some(container) = container {

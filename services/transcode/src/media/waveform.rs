@@ -21,7 +21,16 @@ pub(super) async fn make(bench: &mut Bench<'_>, audio: &Analysis) -> Step<Vec<Ou
     );
     let mut arguments = tool::ffmpeg_start("repeat+level+error", bench.limits);
     arguments.extend(tool::open(&format!("{OUTPUT}/{}", Role::PlaybackMedia.file_name()), Some("mov"), bench.limits));
-    arguments.extend(tool::owned(["-filter_complex", &filter, "-map", "[wave]", "-frames:v", "1", "-flags", "+bitexact"]));
+    arguments.extend(tool::owned([
+        "-filter_complex",
+        &filter,
+        "-map",
+        "[wave]",
+        "-frames:v",
+        "1",
+        "-flags",
+        "+bitexact",
+    ]));
     let path = format!("{OUTPUT}/{}", Role::Waveform.file_name());
     arguments.extend(tool::owned(["-map_metadata", "-1", "-c:v", "png", "-f", "image2", "-update", "1", &path]));
     let budget = bench.limits.converting(0, Duration::from_micros(audio.covered));

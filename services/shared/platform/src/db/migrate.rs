@@ -1,8 +1,9 @@
 use std::time::Duration;
 
 use sqlx::{
-    AssertSqlSafe, Connection as _, PgConnection, PgPool,
+    AssertSqlSafe, PgPool,
     migrate::{MigrateError, Migrator},
+    postgres::{PgConnectOptions, PgPoolOptions},
 };
 
 use super::error;
@@ -10,6 +11,9 @@ use crate::backoff::Backoff;
 
 /// Between attempts while the database is away.
 const RETRY: Backoff = Backoff { first: Duration::from_millis(500), most: Duration::from_secs(10) };
+
+/// Set after the pool's own settings, and so over them.
+const UNLIMITED: [(&str, &str); 2] = [("statement_timeout", "0"), ("lock_timeout", "0")];
 
 /// Why the schema is not what this release expects.
 #[derive(Debug, thiserror::Error)]
@@ -75,29 +79,28 @@ pub async fn migrate(pool: &PgPool, migrator: &Migrator, schema: &str) -> Result
 /// On a connection of its own, closed at the end: an index may take longer to build than a statement may run, and the lock that
 /// migrating takes lives as long as the connection.
 async fn attempt(pool: &PgPool, migrator: &Migrator, schema: &str) -> Result<(), MigrationError> {
-    let failed = |cause: MigrateError| of_migrate(schema, cause);
-    let options = pool.connect_options();
-    let mut connection = PgConnection::connect_with(&options).await.map_err(|e| failed(e.into()))?;
-    let unlimited = sqlx::raw_sql("SET statement_timeout = 0; SET lock_timeout = 0").execute(&mut connection).await;
-    unlimited.map_err(|e| failed(e.into()))?;
-    ensure_schema(&mut connection, schema).await?;
-    migrator.run(&mut connection).await.map_err(failed)?;
-    // The work is committed; a connection that breaks while it is closed changes nothing.
-    let _ = connection.close().await;
-    Ok(())
+    let options = PgConnectOptions::clone(&pool.connect_options()).options(UNLIMITED).options([("search_path", schema)]);
+    let own = PgPoolOptions::new().max_connections(1).connect_lazy_with(options);
+    let migrated = async {
+        ensure_schema(&own, schema).await?;
+        migrator.run(&own).await.map_err(|cause| of_migrate(schema, cause))
+    };
+    let migrated = migrated.await;
+    own.close().await;
+    migrated
 }
 
 /// Looks first: `IF NOT EXISTS` asks for the right to create even when there is nothing to do.
-async fn ensure_schema(connection: &mut PgConnection, schema: &str) -> Result<(), MigrationError> {
+async fn ensure_schema(pool: &PgPool, schema: &str) -> Result<(), MigrationError> {
     let there: Option<i32> = sqlx::query_scalar("SELECT 1 FROM pg_namespace WHERE nspname = $1")
         .bind(schema)
-        .fetch_optional(&mut *connection)
+        .fetch_optional(pool)
         .await
         .map_err(|cause| of_migrate(schema, cause.into()))?;
     if there.is_none() {
         // The name was checked above: letters and underscores only.
         let create = AssertSqlSafe(format!("CREATE SCHEMA IF NOT EXISTS {schema}"));
-        let created = sqlx::raw_sql(create).execute(connection).await;
+        let created = sqlx::raw_sql(create).execute(pool).await;
         created.map_err(|cause| MigrationError::NoSchema { schema: schema.to_owned(), cause })?;
     }
     Ok(())

@@ -141,9 +141,10 @@ fn classify(status: ExitStatus, stderr: &str, elapsed: Duration, budget: &Budget
         // Nobody inside sends it: the kernel does, for memory, or at the hard limit of CPU seconds.
         (_, libc::SIGKILL) if may_have_used_up(budget, elapsed) => Exit::CpuTime,
         (_, libc::SIGKILL) => Exit::Memory,
-        (_, libc::SIGSEGV | libc::SIGABRT | libc::SIGBUS | libc::SIGILL | libc::SIGFPE | libc::SIGSYS | libc::SIGTRAP) => {
-            Exit::Crashed(signal)
-        }
+        (
+            _,
+            libc::SIGSEGV | libc::SIGABRT | libc::SIGBUS | libc::SIGILL | libc::SIGFPE | libc::SIGSYS | libc::SIGTRAP,
+        ) => Exit::Crashed(signal),
         // FFmpeg catches SIGXCPU, tidies up and says 255, or 123 if it had to be told several times (fftools/ffmpeg.c).
         (255 | 123, _) if may_have_used_up(budget, elapsed) => Exit::CpuTime,
         _ if out_of_memory(stderr) => Exit::Memory,

@@ -97,8 +97,12 @@ impl Sandbox {
     /// its window, and can encode H.264 and AAC inside it. `scratch` is a writable folder; nothing is left in it.
     pub async fn probe(programs: Programs, scratch: &Path) -> Result<Self, Unusable> {
         let filter = filter::program().ok_or(Unusable::Architecture)?;
-        let mut sandbox =
-            Self { programs, system: system_mounts().map_err(Unusable::Scratch)?, filter, version: ToolVersion::unknown() };
+        let mut sandbox = Self {
+            programs,
+            system: system_mounts().map_err(Unusable::Scratch)?,
+            filter,
+            version: ToolVersion::unknown(),
+        };
         sandbox.version = selftest::prove(&sandbox, scratch).await?;
         Ok(sandbox)
     }

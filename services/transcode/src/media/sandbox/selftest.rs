@@ -77,7 +77,18 @@ impl Test<'_> {
     async fn encodes_inside(&self) -> Result<(), Unusable> {
         let sample = format!("{OUTPUT}/sample.mp4");
         let arguments = [
-            "-f", "lavfi", "-i", "testsrc=s=64x64:r=5:d=1", "-f", "lavfi", "-i", "sine=d=1", "-c:v", "libx264", "-c:a", "aac",
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc=s=64x64:r=5:d=1",
+            "-f",
+            "lavfi",
+            "-i",
+            "sine=d=1",
+            "-c:v",
+            "libx264",
+            "-c:a",
+            "aac",
             &sample,
         ];
         let report = self.ffmpeg(&arguments, None, Layers::ALL, ignore).await?;
@@ -103,8 +114,21 @@ impl Test<'_> {
     }
 
     async fn reads(&self, path: &str, input: Option<&Path>) -> Result<Exit, Unusable> {
-        let arguments =
-            ["-f", "rawvideo", "-pixel_format", "gray", "-video_size", "4x4", "-i", path, "-frames:v", "1", "-f", "null", "-"];
+        let arguments = [
+            "-f",
+            "rawvideo",
+            "-pixel_format",
+            "gray",
+            "-video_size",
+            "4x4",
+            "-i",
+            path,
+            "-frames:v",
+            "1",
+            "-f",
+            "null",
+            "-",
+        ];
         Ok(self.ffmpeg(&arguments, input, Layers::NO_FILTER, ignore).await?.exit)
     }
 
@@ -112,7 +136,9 @@ impl Test<'_> {
         let forbidden = self.host.join("written");
         let secret = self.host.join("secret");
         let path = forbidden.to_string_lossy();
-        for place in [path.as_ref(), INPUT, "/written", "/usr/written", "/tmp/written", "/in/written", "/out/../written"] {
+        for place in
+            [path.as_ref(), INPUT, "/written", "/usr/written", "/tmp/written", "/in/written", "/out/../written"]
+        {
             let arguments = ["-f", "lavfi", "-i", "color=s=16x16", "-frames:v", "1", "-f", "rawvideo", place];
             let report = self.ffmpeg(&arguments, Some(&secret), Layers::NO_FILTER, ignore).await?;
             if report.exit == Exit::Success || forbidden.exists() {
@@ -146,12 +172,19 @@ impl Test<'_> {
     async fn knock_from_outside(&self, listener: &TcpListener, url: &str) -> Result<(), Unusable> {
         let mut outside = Command::new(&self.sandbox.programs.ffmpeg);
         outside.args(["-v", "quiet", "-nostdin", "-f", "rawvideo", "-i", url, "-f", "null", "-"]).env_clear();
-        outside.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        outside
+            .stdin(std::process::Stdio::null())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null());
         let mut child = outside.kill_on_drop(true).spawn().map_err(Unusable::Scratch)?;
         let arrived = timeout(CONTROL_PATIENCE, listener.accept()).await.is_ok_and(|accepted| accepted.is_ok());
         let _already_gone = child.start_kill();
         child.wait().await.map_err(Unusable::Scratch)?;
-        if arrived { Ok(()) } else { Err(Unusable::Unproven("ffmpeg reaches no port even outside the sandbox".to_owned())) }
+        if arrived {
+            Ok(())
+        } else {
+            Err(Unusable::Unproven("ffmpeg reaches no port even outside the sandbox".to_owned()))
+        }
     }
 
     async fn ffmpeg(
@@ -165,7 +198,8 @@ impl Test<'_> {
         let arguments: Vec<String> = common.iter().chain(arguments).map(|&argument| argument.to_owned()).collect();
         let window = Window { input, output: self.output };
         let program = &self.sandbox.programs.ffmpeg;
-        self.sandbox.run_any(program, &arguments, window, &self.budget, layers, reader).await.map_err(|stop| match stop {
+        self.sandbox.run_any(program, &arguments, window, &self.budget, layers, reader).await.map_err(|stop| match stop
+        {
             Stop::NotStarted(words) => Unusable::NotStarting(words),
             Stop::Starved(_) | Stop::Interrupted => Unusable::Unproven("a check did not end".to_owned()),
             Stop::Io(error) => Unusable::Scratch(error),

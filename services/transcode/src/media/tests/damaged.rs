@@ -130,18 +130,16 @@ async fn heif_is_named_as_what_it_is() {
 #[tokio::test]
 async fn pictures_that_end_before_the_sound_are_a_gap() {
     let lab = Lab::new();
-    let input = lab.ffmpeg(
-        &format!("-f lavfi -i testsrc2=s=320x240:r=30:d=4 -f lavfi -i sine=d=30 {H264} -c:a aac"),
-        "a.mp4",
-    );
+    let input =
+        lab.ffmpeg(&format!("-f lavfi -i testsrc2=s=320x240:r=30:d=4 -f lavfi -i sine=d=30 {H264} -c:a aac"), "a.mp4");
     let derivation = lab.derive(&input, MediaKind::Video).await;
     let technical = derivation.technical.unwrap();
     assert_eq!((technical.gap_count, technical.gaps[0].from_ms), (1, 4000));
     assert!(technical.gaps[0].to_ms.abs_diff(30_000) < 100);
-    assert_eq!((derivation.outcome, derivation.notes), (
-        Outcome::Playable { form: Form::Video, method: Method::Copied },
-        vec![Note::Gaps],
-    ));
+    assert_eq!(
+        (derivation.outcome, derivation.notes),
+        (Outcome::Playable { form: Form::Video, method: Method::Copied }, vec![Note::Gaps],)
+    );
     assert!(seconds(&describe(&lab.output(Role::PlaybackMedia))) > 29.0);
 }
 

@@ -17,9 +17,7 @@ pub(super) const H264: &str = "-c:v libx264 -preset ultrafast -g 60 -pix_fmt yuv
 
 pub(super) async fn sandbox() -> &'static Sandbox {
     static SANDBOX: OnceCell<Sandbox> = OnceCell::const_new();
-    SANDBOX
-        .get_or_init(|| async { Sandbox::probe(Programs::default(), &std::env::temp_dir()).await.unwrap() })
-        .await
+    SANDBOX.get_or_init(|| async { Sandbox::probe(Programs::default(), &std::env::temp_dir()).await.unwrap() }).await
 }
 
 /// A folder for samples and one for outputs.
@@ -77,8 +75,7 @@ impl Lab {
     /// Exactly the listed files are there; none where nothing can be shown.
     fn check_folder(&self, derivation: &Derivation) {
         let entries = std::fs::read_dir(self.out()).unwrap();
-        let mut there: Vec<String> =
-            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut there: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         let mut listed: Vec<String> = derivation.outputs.iter().map(|file| file.name.clone()).collect();
         there.sort();
         listed.sort();

@@ -16,11 +16,19 @@ async fn is_called(listener: &TcpListener, patience: u64) -> bool {
 fn playlists(url: &str) -> Vec<(&'static str, String)> {
     vec![
         ("hls.mp4", format!("#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n{url}/a.ts\n#EXT-X-ENDLIST\n")),
-        ("passwd.mp4", "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n".to_owned()),
+        (
+            "passwd.mp4",
+            "#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\nfile:///etc/passwd\n#EXT-X-ENDLIST\n".to_owned(),
+        ),
         ("map.mp4", format!("#EXTM3U\n#EXT-X-MAP:URI=\"{url}/i.mp4\"\n#EXTINF:10,\nx.mp4\n#EXT-X-ENDLIST\n")),
         ("concat.mp4", format!("ffconcat version 1.0\nfile '{url}/a.mp4'\n")),
         ("passwd.avi", "ffconcat version 1.0\nfile '/etc/passwd'\n".to_owned()),
-        ("dash.mp4", format!("<?xml version=\"1.0\"?><MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\"><BaseURL>{url}</BaseURL></MPD>")),
+        (
+            "dash.mp4",
+            format!(
+                "<?xml version=\"1.0\"?><MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\"><BaseURL>{url}</BaseURL></MPD>"
+            ),
+        ),
         ("sdp.mp4", "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nc=IN IP4 127.0.0.1\nm=video 9 RTP/AVP 96\n".to_owned()),
         ("svg.jpg", format!("<svg xmlns=\"http://www.w3.org/2000/svg\"><image href=\"{url}/x.png\"/></svg>")),
     ]
@@ -57,7 +65,8 @@ async fn the_same_playlist_outside_the_sandbox_does_connect() {
 #[tokio::test]
 async fn a_reference_to_another_file_is_not_followed() {
     let lab = Lab::new();
-    let whole = lab.ffmpeg("-f lavfi -i testsrc=s=64x64:r=5:d=2 -c:v mjpeg -pix_fmt yuvj420p -movflags +faststart", "whole.mov");
+    let whole = lab
+        .ffmpeg("-f lavfi -i testsrc=s=64x64:r=5:d=2 -c:v mjpeg -pix_fmt yuvj420p -movflags +faststart", "whole.mov");
     let mut bytes = std::fs::read(whole).unwrap();
     let reference = bytes.windows(4).position(|window| window == b"url ").unwrap();
     bytes[reference..reference + 4].copy_from_slice(b"alis");

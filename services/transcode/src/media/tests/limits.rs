@@ -19,17 +19,14 @@ fn reached(outcome: &Outcome) -> Option<LimitKind> {
 }
 
 fn slow_video(lab: &Lab) -> std::path::PathBuf {
-    lab.ffmpeg(
-        "-f lavfi -i testsrc2=s=1920x1080:r=30:d=20 -c:v mpeg4 -q:v 2",
-        "slow.avi",
-    )
+    lab.ffmpeg("-f lavfi -i testsrc2=s=1920x1080:r=30:d=8 -c:v mpeg4 -q:v 2", "slow.avi")
 }
 
 #[tokio::test]
 async fn cpu_seconds_are_limited() {
     let lab = Lab::new();
     let input = slow_video(&lab);
-    let limits = Limits { cpu_base: Duration::from_secs(2), cpu_per_second: 0, wall_per_cpu: 200, ..Limits::default() };
+    let limits = Limits { cpu_base: Duration::from_secs(1), cpu_per_second: 0, wall_per_cpu: 200, ..Limits::default() };
     let derivation = lab.derive_within(&input, MediaKind::Video, &limits).await.unwrap();
     assert_eq!(reached(&derivation.outcome), Some(LimitKind::CpuTime), "{derivation:?}");
     assert!(derivation.technical.is_some());
@@ -38,7 +35,8 @@ async fn cpu_seconds_are_limited() {
 #[tokio::test]
 async fn memory_is_limited() {
     let lab = Lab::new();
-    let input = lab.ffmpeg("-f lavfi -i color=red:s=12000x9000:d=1 -frames:v 1 -pix_fmt rgb24 -compression_level 1", "a.png");
+    let input =
+        lab.ffmpeg("-f lavfi -i color=red:s=12000x9000:d=1 -frames:v 1 -pix_fmt rgb24 -compression_level 1", "a.png");
     let limits = Limits { memory: 500 << 20, ..Limits::default() };
     let derivation = lab.derive_within(&input, MediaKind::Photo, &limits).await.unwrap();
     assert_eq!(reached(&derivation.outcome), Some(LimitKind::Memory), "{derivation:?}");
@@ -87,9 +85,9 @@ async fn a_missing_input_and_a_used_folder_are_our_failures() {
 fn is_running(out: &Path) -> bool {
     let mark = out.to_string_lossy().into_owned();
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok()).any(|line| {
-        String::from_utf8_lossy(&line).contains(&mark)
-    })
+    processes
+        .filter_map(|process| std::fs::read(process.path().join("cmdline")).ok())
+        .any(|line| String::from_utf8_lossy(&line).contains(&mark))
 }
 
 /// Number of FFmpeg processes that read our sample, seen from outside through their mounts.

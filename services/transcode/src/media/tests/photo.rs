@@ -29,7 +29,8 @@ async fn every_orientation_comes_out_upright_and_without_metadata() {
         "transpose=clock_flip",
         "transpose=clock",
     ];
-    let scene = "color=white:s=640x480:d=1,drawbox=w=320:h=240:c=red:t=fill,drawbox=x=320:y=240:w=320:h=240:c=blue:t=fill";
+    let scene =
+        "color=white:s=640x480:d=1,drawbox=w=320:h=240:c=red:t=fill,drawbox=x=320:y=240:w=320:h=240:c=blue:t=fill";
     for (number, transform) in stored.into_iter().enumerate() {
         let orientation = u16::try_from(number).unwrap() + 1;
         let lab = Lab::new();

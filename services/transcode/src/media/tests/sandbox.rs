@@ -60,11 +60,7 @@ async fn a_sandbox_with_the_hosts_network_is_refused() {
     let lab = Lab::new();
     let bwrap = script(&lab, "bwrap", r#"exec /usr/bin/bwrap --share-net "$@""#);
     // --share-net counts only after --unshare-all.
-    let late = script(
-        &lab,
-        "late",
-        r#"first=$1; shift; exec /usr/bin/bwrap "$first" --share-net "$@""#,
-    );
+    let late = script(&lab, "late", r#"first=$1; shift; exec /usr/bin/bwrap "$first" --share-net "$@""#);
     drop(bwrap);
     let error = Sandbox::probe(Programs { bwrap: late, ..Programs::default() }, lab.out()).await.unwrap_err();
     assert!(matches!(error, Unusable::Leaks("opens a TCP connection")), "{error:?}");
@@ -74,7 +70,10 @@ async fn a_sandbox_with_the_hosts_network_is_refused() {
 async fn a_sandbox_that_fails_later_is_a_retry() {
     let lab = Lab::new();
     let flag = lab.write("flag", "");
-    let body = format!(r#"[ -e {} ] || {{ echo "bwrap: No permissions" >&2; exit 1; }}; exec /usr/bin/bwrap "$@""#, flag.display());
+    let body = format!(
+        r#"[ -e {} ] || {{ echo "bwrap: No permissions" >&2; exit 1; }}; exec /usr/bin/bwrap "$@""#,
+        flag.display()
+    );
     let bwrap = script(&lab, "bwrap", &body);
     let scratch = tempfile::tempdir().unwrap();
     let proven = Sandbox::probe(Programs { bwrap, ..Programs::default() }, scratch.path()).await.unwrap();
@@ -136,7 +135,12 @@ async fn the_filter_denies_what_a_media_program_never_needs() {
 
 #[tokio::test]
 async fn only_the_output_folder_takes_files() {
-    let seen = inmate(PERL, r#"for (qw(/a /usr/a /out/a /bin/a /etc/a /tmp/a)) { print "$_ " if open(my $f, ">", $_) }"#, Layers::ALL).await;
+    let seen = inmate(
+        PERL,
+        r#"for (qw(/a /usr/a /out/a /bin/a /etc/a /tmp/a)) { print "$_ " if open(my $f, ">", $_) }"#,
+        Layers::ALL,
+    )
+    .await;
     assert_eq!(seen.trim(), "/out/a");
 }
 
