@@ -65,7 +65,12 @@ pub struct Root {
 impl Root {
     /// The administrator of a site's store.
     pub fn of(site: &Site) -> anyhow::Result<Self> {
-        let (access, secret) = site.stack.s3_credential(Owner::Admin)?;
+        Self::with(site, Owner::Admin)
+    }
+
+    /// Somebody else's credential, to see what it may not do.
+    pub fn with(site: &Site, owner: Owner) -> anyhow::Result<Self> {
+        let (access, secret) = site.stack.s3_credential(owner)?;
         let address = site.stack.s3_endpoint().replace("http://", &format!("http://{access}:{secret}@"));
         Ok(Self { address, config: tempfile::tempdir()? })
     }

@@ -1,4 +1,4 @@
-//! Processes of a stack: started, found again, stopped them by their id and by nothing else.
+//! Processes of a stack: started, found again, stopped by their id and by nothing else.
 
 use std::{
     fs,

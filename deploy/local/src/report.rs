@@ -14,10 +14,13 @@ use crate::{part::Part, seeds::Station, stack::Stack, steps::Steps};
 const PATIENCE: Duration = Duration::from_mins(3);
 
 /// Between two looks.
-const PAUSE: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// Characters of a BLAKE3 value that are shown.
 const SHORT: usize = 12;
+
+/// Characters of a reason that are shown.
+const REASON: usize = 140;
 
 /// An item as the catalogue lists it.
 #[derive(Debug, Clone, Deserialize)]
@@ -34,24 +37,16 @@ pub struct Item {
     pub length: u64,
     /// BLAKE3, hexadecimal.
     pub root: String,
-    /// When the re-read ended that proved it.
-    pub sealed_at: Option<Timestamp>,
+    /// `deposited` until the hashing service has read it again.
+    pub state: String,
     /// The store's lock.
     pub locked_until: Timestamp,
+    /// `pending` until the retention service has said for how long it is kept.
+    pub class: String,
     /// Why it is kept until then, or longer.
     pub why: Words,
-    /// What there is to look at.
-    pub playback: Playback,
-    /// What rules ask for; empty until the retention service has said.
-    #[serde(default)]
-    pub obligations: Vec<serde::de::IgnoredAny>,
-}
-
-/// What there is to look at.
-#[derive(Debug, Clone, Deserialize)]
-pub struct Playback {
     /// `pending` until the transcoding service has looked at it.
-    pub outcome: String,
+    pub playback: String,
 }
 
 /// A page of the catalogue.
@@ -60,32 +55,41 @@ struct Page {
     items: Vec<Item>,
 }
 
-/// Waits until every one of `expected` items of these stations' agencies is sealed, locked by rule and looked at, or three
-/// minutes have passed; then tells a line for each.
-pub async fn show(stack: &Stack, stations: &[Station], expected: usize, steps: Steps) -> anyhow::Result<()> {
-    let bar = ProgressBar::new(expected as u64);
-    bar.set_style(ProgressStyle::with_template("  sealed, locked and playable  {bar:30.green} {pos}/{len} {elapsed}")?);
+/// Waits until all of each agency's `expected` items are sealed, locked by rule and playable, or some minutes have passed;
+/// then tells a line for each item.
+pub async fn show(stack: &Stack, expected: &[(Station, usize)], steps: Steps) -> anyhow::Result<()> {
+    let wanted: usize = expected.iter().map(|(_, files)| files).sum();
+    let bar = ProgressBar::new(wanted as u64);
+    bar.set_style(ProgressStyle::with_template(
+        "  sealed, locked and playable  {bar:30.green} {pos}/{len}  {elapsed}",
+    )?);
     let deadline = Instant::now() + PATIENCE;
-    let items = loop {
-        let items = listed(stack, stations).await?;
-        let finished = items.iter().filter(|item| item.is_finished()).count();
-        bar.set_position(finished as u64);
-        if finished >= expected || Instant::now() > deadline {
-            break items;
+    let mut items = Vec::new();
+    for (station, files) in expected {
+        let before = items.len() as u64;
+        loop {
+            let listed = listed(stack, station).await?;
+            let finished = listed.iter().filter(|item| item.is_finished()).count();
+            bar.set_position(before + finished as u64);
+            if finished >= *files || Instant::now() > deadline {
+                items.extend(listed);
+                break;
+            }
+            tokio::time::sleep(PAUSE).await;
         }
-        tokio::time::sleep(PAUSE).await;
-    };
+    }
     bar.finish_and_clear();
     table(&items, steps);
-    if items.len() < expected {
-        steps.tell(&format!("  {} of {expected} items are in the catalogue so far", items.len()));
+    let finished = items.iter().filter(|item| item.is_finished()).count();
+    if finished < wanted {
+        steps.tell(&format!("  {finished} of {wanted} items are finished so far; deploy/local/status may tell why"));
     }
     Ok(())
 }
 
 impl Item {
     fn is_finished(&self) -> bool {
-        self.sealed_at.is_some() && self.playback.outcome != "pending" && !self.obligations.is_empty()
+        self.state != "deposited" && self.class != "pending" && self.playback != "pending"
     }
 
     /// What a person sees of it, but for the reason.
@@ -98,37 +102,54 @@ impl Item {
             HumanBytes(self.length).to_string(),
             self.root.chars().take(SHORT).collect(),
             SHANGHAI.to_datetime(self.locked_until).strftime("%Y-%m-%d %H:%M").to_string(),
-            self.playback.outcome.replace('_', " "),
+            self.playback.replace('_', " "),
         ]
     }
 }
 
-/// Every item the agencies' auditors can see.
-async fn listed(stack: &Stack, stations: &[Station]) -> anyhow::Result<Vec<Item>> {
-    let (client, url) = (stack.https()?, format!("{}/v1/items?limit=100", stack.url(Part::Records)));
-    let mut items = Vec::new();
-    for station in stations {
-        let auditor = format!("{}-auditor", station.tenant.as_str().to_lowercase());
-        let answer =
-            client.get(&url).bearer_auth(stack.token(&auditor)?).send().await.context("asking the catalogue")?;
-        let status = answer.status();
-        let text = answer.text().await?;
-        anyhow::ensure!(status.is_success(), "the catalogue says {status} to {auditor}: {text}");
-        let page: Page = serde_json::from_str(&text).context("reading what the catalogue lists")?;
-        items.extend(page.items);
-    }
-    Ok(items)
+/// Every item the agency's auditor can see. That somebody looked is itself written down, so it is not asked needlessly.
+async fn listed(stack: &Stack, station: &Station) -> anyhow::Result<Vec<Item>> {
+    let url = format!("{}/v1/items?limit=200", stack.url(Part::Records));
+    let auditor = format!("{}-auditor", station.tenant.as_str().to_lowercase());
+    let request = stack.https()?.get(&url).bearer_auth(stack.token(&auditor)?);
+    let answer = request.send().await.context("asking the catalogue")?;
+    let status = answer.status();
+    let text = answer.text().await?;
+    anyhow::ensure!(status.is_success(), "the catalogue says {status} to {auditor}: {text}");
+    let page: Page = serde_json::from_str(&text).context("reading what the catalogue lists")?;
+    Ok(page.items)
 }
 
 /// The reason comes last, for it is long.
 fn table(items: &[Item], steps: Steps) {
     let head = ["unified code", "kind", "device", "officer", "size", "BLAKE3", "locked until", "playback"];
     let mut lines = vec![(head.map(str::to_owned), "why".to_owned())];
-    lines.extend(items.iter().map(|item| (item.cells(), item.why.en.clone())));
+    lines.extend(items.iter().map(|item| (item.cells(), brief(&item.why.en))));
     let widths: [usize; 8] =
         std::array::from_fn(|column| lines.iter().map(|(cells, _)| cells[column].len()).max().unwrap_or(0));
     for (cells, why) in &lines {
         let padded: Vec<String> = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
         steps.tell(&format!("  {}  {why}", padded.join("  ")));
+    }
+}
+
+/// The first clause of a reason, on one line; the catalogue has the rest.
+fn brief(why: &str) -> String {
+    let words: Vec<&str> = why.split_whitespace().collect();
+    let line = words.join(" ");
+    let clause = line.split("; ").next().unwrap_or_default();
+    let cut: String = clause.chars().take(REASON).collect();
+    if cut.len() < clause.len() { cut + "…" } else { cut }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_fits_on_a_line() {
+        assert_eq!(brief("kept to 2027 under E-13.1; deletion may be proposed"), "kept to 2027 under E-13.1");
+        assert_eq!(brief("held:\n  unset"), "held: unset");
+        assert_eq!(brief(&"存".repeat(REASON + 1)), "存".repeat(REASON) + "…");
     }
 }

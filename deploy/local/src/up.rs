@@ -24,35 +24,33 @@ pub async fn run(config: StackConfig, clock: Clock, wanted: Wanted) -> anyhow::R
     let steps = Steps::Told;
     let stack = Box::pin(Stack::up(config, clock, steps)).await?;
     if wanted.sample {
-        let stations = seeds::stations()?;
-        let files = dock_samples(&stack, &stations, steps).await?;
-        report::show(&stack, &stations, files, steps).await?;
+        let docked = dock_samples(&stack, steps).await?;
+        report::show(&stack, &docked, steps).await?;
     }
     where_to_look(&stack, wanted, steps);
     steps.tell(&format!("up in {:.1} s", started.elapsed().as_secs_f64()));
     Ok(())
 }
 
-/// Docks at every station the recorder of its agency, once in the life of a stack. Returns how many files they hold.
-async fn dock_samples(stack: &Stack, stations: &[Station], steps: Steps) -> anyhow::Result<usize> {
+/// Docks at every station the recorder of its agency, once in the life of a stack. Returns how many files each holds.
+async fn dock_samples(stack: &Stack, steps: Steps) -> anyhow::Result<Vec<(Station, usize)>> {
     let mut state = State::load(&stack.folders)?.context("a started stack has its state on disk")?;
-    let mut files = 0;
-    for station in stations {
+    let mut docked = Vec::new();
+    for station in seeds::stations()? {
         let id = station.id.as_str();
         let recorder = sample::recorder(&stack.config.samples, station.tenant.as_str(), stack.clock.now()).await?;
-        files += media_files(&recorder);
-        if state.docked.contains(id) {
-            continue;
+        if !state.docked.contains(id) {
+            let dock = async {
+                let files = stack.push(&station, &recorder).await?;
+                anyhow::Ok(((), format!("{} files handed in", files.len())))
+            };
+            steps.run(id, dock).await.with_context(|| format!("docking the sample recorder {}", recorder.display()))?;
+            state.docked.insert(id.to_owned());
+            state.save(&stack.folders)?;
         }
-        let dock = async {
-            let files = stack.push(station, &recorder).await?;
-            anyhow::Ok(((), format!("{} files handed in", files.len())))
-        };
-        steps.run(id, dock).await.with_context(|| format!("docking the sample recorder {}", recorder.display()))?;
-        state.docked.insert(id.to_owned());
-        state.save(&stack.folders)?;
+        docked.push((station, media_files(&recorder)));
     }
-    Ok(files)
+    Ok(docked)
 }
 
 /// Files of a sample recorder that are items: all but what it says of itself.

@@ -105,6 +105,8 @@ impl Ingest {
             .no_proxy()
             .redirect(Policy::none())
             .connect_timeout(CONNECT)
+            // An ingest short of memory stops reading for a while; how long is too long is decided by `Flow::stalled`.
+            .tcp_user_timeout(None)
             .user_agent(concat!("custos-dock/", env!("CARGO_PKG_VERSION")))
             .build()?;
         Ok(Self { http, base: base.clone() })

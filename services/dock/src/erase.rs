@@ -29,7 +29,7 @@ pub enum NotErased {
     #[error("the erase permit cannot be believed: {0}")]
     Distrusted(#[from] Distrust),
     /// Not the file that was deposited.
-    #[error("it is not the file that was deposited: {0}")]
+    #[error("it is not the file that was deposited: {0}; dock again to deposit it as it is now")]
     Other(String),
     /// The recorder cannot be written.
     #[error("the recorder is mounted read-only: mount it writable to erase")]
@@ -46,7 +46,7 @@ impl NotErased {
     /// Whether docking again later can help without a person changing anything.
     #[must_use]
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::NotYet(_) | Self::Ended)
+        matches!(self, Self::NotYet(_) | Self::Ended | Self::Other(_))
     }
 }
 

@@ -146,7 +146,12 @@ async fn erase_under(session: &Session, wish: &Wish<'_>, envelope: Envelope) -> 
     let (source, root, stop) = (session.source(wish.job), session.root.clone(), session.halt.token().clone());
     let work = tokio::task::spawn_blocking(move || erase(&source, &root, &permission, &stop));
     let erased = work.instrument(info_span!("dock.file.erase")).await;
-    erased.map_err(|error| NotErased::Failed(error.to_string()))??;
-    session.remember(key, probe, Stage::Erased { declaration, upload, receipt, permit: envelope }).await;
-    Ok(())
+    let erased = erased.unwrap_or_else(|error| Err(NotErased::Failed(error.to_string())));
+    match &erased {
+        Ok(()) => session.remember(key, probe, Stage::Erased { declaration, upload, receipt, permit: envelope }).await,
+        // Changed without a trace in size, time and probe: what is remembered is about a file that is no more.
+        Err(NotErased::Other(_)) => session.remember(key, probe, Stage::Seen).await,
+        Err(_) => {}
+    }
+    erased
 }

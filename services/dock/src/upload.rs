@@ -118,8 +118,11 @@ impl Upload<'_> {
                 Ok(Moved::To(Step::Send { offset }))
             }
             Step::Send { offset } => {
-                let offset = self.send(&upload, offset).await?;
-                self.onward(offset, true, retry).map(Moved::To)
+                let kept = self.send(&upload, offset).await?;
+                if kept <= offset && kept < self.declared.length {
+                    return Err(Trouble::Unreachable("it kept nothing of what was sent".to_owned()));
+                }
+                self.onward(kept, true, retry).map(Moved::To)
             }
             Step::Receipt => match ingest.receipt(&upload).await? {
                 Answer::Ready(envelope) => Ok(Moved::Done(upload, envelope)),

@@ -80,10 +80,3 @@ impl Indexer {
         Ok(indexed)
     }
 }
-fn _s<T: Send>(_: T) {}
-fn _t(a: &Indexer, o: &[StoredObject], k: Vec<Known>) {
-    _s(a.index(o));
-    _s(a.one_by_one(Indexed::default()));
-    _s(a.catalogue.learn(&k));
-    _s(a.index_key(""));
-}

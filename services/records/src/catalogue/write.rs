@@ -1,5 +1,6 @@
 //! A subject's rows, written.
 
+use custos_domain::ids::OfficerId;
 use sqlx::{PgTransaction, types::Json};
 
 use super::{Moment, scope};
@@ -39,7 +40,7 @@ async fn write_item(tx: &mut PgTransaction<'_>, item: &ItemRecord) -> sqlx::Resu
     .bind(scope::column(&intake.unit))
     .bind(intake.station.as_str())
     .bind(item.device.as_str())
-    .bind(intake.officer.as_ref().map(|officer| officer.as_str()))
+    .bind(intake.officer.as_ref().map(OfficerId::as_str))
     .bind(intake.kind.as_str())
     .bind(item.class.as_str())
     .bind(item.state.as_str())

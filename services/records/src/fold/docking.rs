@@ -71,10 +71,7 @@ pub(super) fn fold(facts: &[Known]) -> Option<DockingRecord> {
     for known in facts {
         let fact = &known.fact;
         let Subject::Docking { station, docking } = &fact.subject else { continue };
-        let device = match &fact.act {
-            Act::DockOpened { device, .. } | Act::DockClosed { device, .. } => device,
-            _ => continue,
-        };
+        let (Act::DockOpened { device, .. } | Act::DockClosed { device, .. }) = &fact.act else { continue };
         let record = record.get_or_insert_with(|| DockingRecord {
             docking: docking.clone(),
             tenant: fact.tenant.clone(),

@@ -278,7 +278,7 @@ proptest! {
         seed: u64,
     ) {
         let facts: Vec<Known> = chosen.into_iter().zip(clock).map(|(mut known, skew)| {
-            known.fact.at = known.fact.at + jiff::SignedDuration::from_secs(skew);
+            known.fact.at += jiff::SignedDuration::from_secs(skew);
             known
         }).collect();
         let expected = project(facts.clone());

@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn intervals_double_up_to_an_hour() {
-        let (now, patience) = (Timestamp::from_second(1_000_000).expect("time"), Duration::from_secs(60));
+        let (now, patience) = (Timestamp::from_second(1_000_000).expect("time"), Duration::from_mins(1));
         // When it is overdue again, in seconds from now.
         let after = |tries| {
             let turn = next_turn(now, patience, tries);

@@ -145,10 +145,3 @@ impl Facts {
         Ended { took: self.begun.map(|begun| begun.elapsed()).unwrap_or_default(), unusable: self.unusable }
     }
 }
-fn _s<T: Send>(_: T) {}
-fn _t(a: &Reconciler, f: &mut Facts, m: &mut Manifests) {
-    _s(a.walk_facts(f));
-    _s(a.walk_manifests(m));
-    _s(a.records.ask_again(Duration::ZERO));
-    _s(ensure_schema(&a.pool));
-}

@@ -11,7 +11,6 @@
 //! fn main() -> std::process::ExitCode {
 //!     custos_platform::service::run("custos-ingest", serve)
 //! }
-//! # fn _unused(args: Args) { let _ = args; }
 //! ```
 
 mod run;

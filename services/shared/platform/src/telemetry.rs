@@ -39,7 +39,8 @@ impl Telemetry {
     ///
     /// Fails when the log filter cannot be parsed, or when telemetry was started before in this process.
     pub fn start(service: &'static str, args: &CommonArgs) -> anyhow::Result<Self> {
-        let filter = EnvFilter::try_new(&args.log_filter)
+        // The SDK tells at length that it has started; whoever wants that names it in the filter.
+        let filter = EnvFilter::try_new(format!("opentelemetry=warn,{}", args.log_filter))
             .map_err(|error| ConfigError::new("--log", format!("{error}; try `info` or `info,custos_ingest=debug`")))?;
         let resource = resource(service);
         let traces = traces::provider(args, resource.clone())?;

@@ -79,23 +79,33 @@ impl<'a> Bench<'a> {
 
     /// Runs FFmpeg, whose standard output is its progress.
     pub(super) async fn convert(&mut self, stage: Stage, arguments: Vec<String>, budget: &Budget) -> Step<Finished> {
+        self.run_lines(Program::Ffmpeg, stage, arguments, budget, output_time_ms).await
+    }
+
+    /// Runs a program line by line. `each` takes a line and says how far into the recording it is, milliseconds; the furthest
+    /// of what arrives together is published.
+    pub(super) async fn run_lines(
+        &mut self,
+        program: Program,
+        stage: Stage,
+        arguments: Vec<String>,
+        budget: &Budget,
+        mut each: impl FnMut(&str) -> Option<u64>,
+    ) -> Step<Finished> {
         let progress = self.progress;
         let mut lines = Lines::default();
         let reader = |chunk: &[u8]| {
-            lines.feed(chunk, |line| {
-                output_time_ms(line).is_some_and(|media_ms| Progress::advance(progress, stage, media_ms))
-            })
+            let mut furthest = None;
+            lines.feed(chunk, |line| furthest = furthest.max(each(line)));
+            let moved = furthest.is_some_and(|media_ms| Progress::advance(progress, stage, media_ms));
+            if moved { Flow::Advanced } else { Flow::Quiet }
         };
-        self.run(Program::Ffmpeg, arguments, budget, reader).await
+        self.run(program, arguments, budget, reader).await
     }
 
-    pub(super) fn advance(&self, stage: Stage, media_ms: u64) -> bool {
-        Progress::advance(self.progress, stage, media_ms)
-    }
-
-    /// The channel itself, for readers that outlive a borrow of the bench.
-    pub(super) fn progress(&self) -> &'a watch::Sender<Progress> {
-        self.progress
+    /// Publishes that a step begins.
+    pub(super) fn begin(&self, stage: Stage) {
+        Progress::advance(self.progress, stage, 0);
     }
 
     fn judge(&self, report: &Report) -> Step<Finished> {
@@ -176,9 +186,8 @@ pub(super) struct Lines {
 const LONGEST_LINE: usize = 4096;
 
 impl Lines {
-    /// Calls `each` per complete line; it says whether the line was an advance.
-    pub(super) fn feed(&mut self, chunk: &[u8], mut each: impl FnMut(&str) -> bool) -> Flow {
-        let mut flow = Flow::Quiet;
+    /// Calls `each` per complete line.
+    pub(super) fn feed(&mut self, chunk: &[u8], mut each: impl FnMut(&str)) {
         for piece in chunk.split_inclusive(|&byte| byte == b'\n') {
             self.overlong |= self.pending.len() + piece.len() > LONGEST_LINE;
             if !self.overlong {
@@ -187,12 +196,11 @@ impl Lines {
             if piece.ends_with(b"\n") {
                 let line = std::mem::take(&mut self.pending);
                 let whole = !std::mem::take(&mut self.overlong);
-                if whole && each(String::from_utf8_lossy(&line).trim_end()) {
-                    flow = Flow::Advanced;
+                if whole {
+                    each(String::from_utf8_lossy(&line).trim_end());
                 }
             }
         }
-        flow
     }
 }
 
@@ -215,10 +223,7 @@ mod tests {
         let mut lines = Lines::default();
         let mut seen = Vec::new();
         for chunk in [vec![b'x'; 3000], vec![b'y'; 3000], b"\nshort\n".to_vec()] {
-            lines.feed(&chunk, |line| {
-                seen.push(line.to_owned());
-                false
-            });
+            lines.feed(&chunk, |line| seen.push(line.to_owned()));
         }
         assert_eq!(seen, ["short"]);
     }
@@ -236,7 +241,7 @@ mod tests {
             let mut lines = Lines::default();
             let mut seen = String::new();
             for chunk in text.as_bytes().chunks(cut) {
-                lines.feed(chunk, |line| { seen.push_str(line); seen.push('\n'); true });
+                lines.feed(chunk, |line| { seen.push_str(line); seen.push('\n'); });
             }
             let complete = text.rfind('\n').map_or("", |end| &text[..=end]);
             prop_assert_eq!(seen, complete);

@@ -29,7 +29,7 @@ pub(super) async fn make(bench: &mut Bench<'_>, technical: &mut TechnicalMetadat
     let Some(stream) = technical.video() else {
         return Err(undecodable(Reason::NoDecodableFrames, "the picture has no size"));
     };
-    bench.advance(Stage::Playback, 0);
+    bench.begin(Stage::Playback);
     let orientation = technical.orientation.unwrap_or(1);
     let size = stream.display_size(if orientation >= 5 { 90 } else { 0 });
     let budget = bench.limits.small();

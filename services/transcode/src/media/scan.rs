@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::bench::{Bench, Lines, Step, is_damaged};
+use super::bench::{Bench, Step, is_damaged};
 use super::limits::Budget;
-use super::progress::{Progress, Stage};
-use super::sandbox::{Flow, Program};
+use super::progress::Stage;
+use super::sandbox::Program;
 use super::technical::Rational;
 use super::timeline::{Analysis, Packet, Timeline};
 use super::tool::{self, Look};
@@ -59,18 +59,14 @@ pub(super) async fn scan(bench: &mut Bench<'_>, source: Source<'_>, budget: &Bud
 
     let mut video = source.video.map(|index| (index, Timeline::new(nominal_distance(source.frame_rate))));
     let mut audio = source.audio.map(|index| (index, Timeline::new(0)));
-    let mut lines = Lines::default();
-    let progress = bench.progress();
-    let reader = |chunk: &[u8]| -> Flow {
-        lines.feed(chunk, |line| {
-            let Some(packet) = Packet::parse(line) else { return false };
-            let followed = [&mut video, &mut audio].into_iter().flatten().find(|(index, _)| *index == packet.stream);
-            let Some((_, timeline)) = followed else { return false };
-            timeline.push(packet);
-            Progress::advance(progress, stage, timeline.position_ms())
-        })
+    let each = |line: &str| {
+        let packet = Packet::parse(line)?;
+        let followed = [&mut video, &mut audio].into_iter().flatten().find(|(index, _)| *index == packet.stream);
+        let (_, timeline) = followed?;
+        timeline.push(packet);
+        Some(timeline.position_ms())
     };
-    let finished = bench.run(Program::Ffprobe, arguments, budget, reader).await?;
+    let finished = bench.run_lines(Program::Ffprobe, stage, arguments, budget, each).await?;
     let analysis = |stream: Option<(u32, Timeline)>| stream.map(|(_, timeline)| timeline.finish()).unwrap_or_default();
     Ok(Scan {
         video: analysis(video),

@@ -23,7 +23,7 @@ const CLOSEST: u64 = 1_000_000;
 
 /// Storyboard, its index and a thumbnail; empty if not one keyframe decodes.
 pub(super) async fn make(bench: &mut Bench<'_>, video: &Analysis, size: (u32, u32)) -> Step<Vec<OutputFile>> {
-    bench.advance(Stage::Preview, 0);
+    bench.begin(Stage::Preview);
     let tile = fit(size, TILE_BOX);
     let interval = (video.span / TILES as u64).max(CLOSEST);
     let rows = pick(&video.keyframes, interval).len().clamp(1, TILES).div_ceil(COLUMNS);
@@ -31,8 +31,7 @@ pub(super) async fn make(bench: &mut Bench<'_>, video: &Analysis, size: (u32, u3
     if times.is_empty() || outputs::accept(bench.out, Role::Storyboard).await.is_none() {
         return Ok(Vec::new());
     }
-    let shown = &times[..times.len().min(rows * COLUMNS)];
-    outputs::write(bench.out, Role::StoryboardIndex, index(shown, video.span / 1000, tile).as_bytes()).await?;
+    outputs::write(bench.out, Role::StoryboardIndex, index(&times, video.span / 1000, tile).as_bytes()).await?;
     thumbnail(bench, video, fit(size, THUMBNAIL_BOX)).await?;
     let mut files = Vec::new();
     for role in [Role::Storyboard, Role::StoryboardIndex, Role::Thumbnail] {
@@ -57,30 +56,28 @@ async fn draw(bench: &mut Bench<'_>, video: &Analysis, tile: (u32, u32), interva
     let (seconds, micros) = (interval / 1_000_000, interval % 1_000_000);
     let filter = format!(
         "select='isnan(prev_selected_t)+gte(t-prev_selected_t,{seconds}.{micros:06})',\
-         scale={}:{},setsar=1,format=yuvj420p,showinfo,tile={COLUMNS}x{rows}",
-        tile.0, tile.1
+         scale={}:{},setsar=1,format=yuvj420p,{},tile={COLUMNS}x{rows}",
+        tile.0,
+        tile.1,
+        tool::tell_times("")
     );
-    // Showinfo tells the times; it speaks at level info. The words are FFmpeg's own: the copy carries no metadata.
-    let mut arguments = tool::ffmpeg_start("repeat+level+info", bench.limits);
+    let mut arguments = tool::ffmpeg_start("repeat+level+error", bench.limits);
     arguments.extend(tool::owned(["-skip_frame", "nokey"]));
     arguments.extend(tool::open(&playback(), Some("mov"), bench.limits));
     arguments.extend(tool::owned(["-an", "-filter:v", &filter, "-frames:v", "1"]));
     arguments.extend(jpeg_output(Role::Storyboard, "5"));
     let media_bytes = outputs::accept(bench.out, Role::PlaybackMedia).await.map_or(0, |file| file.bytes);
     let budget = bench.limits.converting(media_bytes, Duration::from_micros(video.covered));
-    let finished = bench.run(Program::Ffmpeg, arguments, &budget, |_| super::sandbox::Flow::Quiet).await?;
-    Ok(if finished.success { finished.stderr.lines().filter_map(shown_at).collect() } else { Vec::new() })
-}
-
-/// Reads `[Parsed_showinfo_4 @ 0x55] [info] n:   0 pts:      0 pts_time:0.5     duration: …`, in milliseconds.
-fn shown_at(line: &str) -> Option<u64> {
-    let (head, rest) = line.split_once("pts_time:")?;
-    if !head.contains("showinfo") || !head.contains(" n:") {
-        return None;
-    }
-    let seconds: f64 = rest.split_whitespace().next()?.parse().ok()?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded on this line")]
-    (seconds.abs() < 1e9).then(|| (seconds.max(0.0) * 1000.0).round() as u64)
+    let mut times = Vec::new();
+    let each = |line: &str| {
+        let at = tool::told_time_ms(line)?;
+        if times.len() < rows * COLUMNS {
+            times.push(at);
+        }
+        Some(at)
+    };
+    let finished = bench.run_lines(Program::Ffmpeg, Stage::Preview, arguments, &budget, each).await?;
+    Ok(if finished.success { times } else { Vec::new() })
 }
 
 /// WebVTT whose cues are places in the storyboard (W3C Media Fragments, `xywh`).
@@ -157,16 +154,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn times_are_read_from_showinfo_of_old_and_new_versions() {
-        let old = "[Parsed_showinfo_4 @ 0x55d0] [info] n:   3 pts:  61440 pts_time:4       pos:  1234 fmt:yuvj420p";
-        let new =
-            "[Parsed_showinfo_4 @ 0x55d0] [info] n:   3 pts: 184320 pts_time:12.0335 duration:    512 fmt:yuv420p";
-        assert_eq!((shown_at(old), shown_at(new)), (Some(4000), Some(12_034)));
-        assert_eq!(shown_at("[Parsed_showinfo_4 @ 0x55d0] [info]   side data - pts_time:7"), None);
-        assert_eq!(shown_at("[info] title n: pts_time:7"), None);
-    }
 
     #[test]
     fn the_index_covers_the_recording_without_holes() {

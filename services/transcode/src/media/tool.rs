@@ -110,6 +110,21 @@ pub(super) fn look(path: &str, container: Option<&str>, limits: &Limits, look: L
     arguments
 }
 
+/// Filters that print the time of every frame passing through to standard output, where most filters are silent until their
+/// last. `medium` is `a` for sound and empty for pictures.
+pub(super) fn tell_times(medium: &str) -> String {
+    // Frames without metadata are passed over, so each gets some.
+    format!("{medium}metadata=mode=add:key=at:value=1,{medium}metadata=mode=print:file='pipe\\:1':direct=1")
+}
+
+/// Reads `frame:3    pts:61440   pts_time:4.0` of [`tell_times`], in milliseconds.
+pub(super) fn told_time_ms(line: &str) -> Option<u64> {
+    let (_, time) = line.strip_prefix("frame:")?.split_once("pts_time:")?;
+    let seconds: f64 = time.split_whitespace().next()?.parse().ok()?;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded on this line")]
+    (seconds.abs() < 1e9).then_some((seconds.max(0.0) * 1000.0).round() as u64)
+}
+
 /// Turns literals into arguments.
 pub(super) fn owned<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     arguments.into_iter().map(str::to_owned).collect()
@@ -127,6 +142,15 @@ mod tests {
         assert!(!old("5.1.9-0+deb12u1") && !old("n7.1") && !old("8.0") && !old("N-118000-gabc") && !old("10"));
         assert!(old("4.4.2") && old("5.0.1") && old("5"));
         assert!(ToolVersion::parse("bash: no such file").is_none());
+    }
+
+    #[test]
+    fn told_times_are_read() {
+        assert_eq!(told_time_ms("frame:3    pts:61440   pts_time:4"), Some(4000));
+        assert_eq!(told_time_ms("frame:12   pts:184320  pts_time:12.0335"), Some(12_034));
+        assert_eq!(told_time_ms("frame:0    pts:-3      pts_time:-0.02"), Some(0));
+        assert_eq!(told_time_ms("at=1"), None);
+        assert_eq!(told_time_ms("frame:0 pts:NOPTS pts_time:nan"), None);
     }
 
     #[test]

@@ -12,12 +12,18 @@ use super::{outputs, tool};
 /// FFmpeg's filter keeps all samples until it draws; this many bytes of them are fine.
 const SAMPLES_KEPT: u64 = 64 << 20;
 
+/// How often the filter's progress is told.
+const SECONDS_PER_STEP: u64 = 10;
+
 /// Draws the playback copy's sound; nothing if it does not decode.
 pub(super) async fn make(bench: &mut Bench<'_>, audio: &Analysis) -> Step<Vec<OutputFile>> {
-    bench.advance(Stage::Preview, 0);
+    bench.begin(Stage::Preview);
+    let rate = sample_rate(audio.span / 1_000_000);
     let filter = format!(
-        "[0:a:0]aresample={},aformat=sample_fmts=s16:channel_layouts=mono,showwavespic=s=1200x160:colors=0x3b6ea5[wave]",
-        sample_rate(audio.span / 1_000_000)
+        "[0:a:0]aresample={rate},aformat=sample_fmts=s16:channel_layouts=mono,asetnsamples={}:p=0,{},\
+         showwavespic=s=1200x160:colors=0x3b6ea5[wave]",
+        rate * SECONDS_PER_STEP,
+        tool::tell_times("a")
     );
     let mut arguments = tool::ffmpeg_start("repeat+level+error", bench.limits);
     arguments.extend(tool::open(&format!("{OUTPUT}/{}", Role::PlaybackMedia.file_name()), Some("mov"), bench.limits));
@@ -34,7 +40,7 @@ pub(super) async fn make(bench: &mut Bench<'_>, audio: &Analysis) -> Step<Vec<Ou
     let path = format!("{OUTPUT}/{}", Role::Waveform.file_name());
     arguments.extend(tool::owned(["-map_metadata", "-1", "-c:v", "png", "-f", "image2", "-update", "1", &path]));
     let budget = bench.limits.converting(0, Duration::from_micros(audio.covered));
-    bench.run(Program::Ffmpeg, arguments, &budget, |_| super::sandbox::Flow::Quiet).await?;
+    bench.run_lines(Program::Ffmpeg, Stage::Preview, arguments, &budget, tool::told_time_ms).await?;
     Ok(outputs::accept(bench.out, Role::Waveform).await.into_iter().collect())
 }
 

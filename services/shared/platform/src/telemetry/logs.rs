@@ -30,7 +30,7 @@ where
 pub(super) fn log_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string);
-        tracing::error!(place, message = panic.payload_as_str().unwrap_or("no message"), "panicked: this is a bug");
+        tracing::error!(place, why = panic.payload_as_str().unwrap_or("no message"), "panicked: this is a bug");
     }));
 }
 
