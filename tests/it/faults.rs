@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use custos_local::{Part, StackConfig};
+use custos_local::Part;
 use custos_tests::{
     eventually,
     recorder::{ONE_OF_EACH, fill, noise_file},
@@ -107,7 +107,7 @@ async fn the_catalogue_dropped_and_rebuilt_has_the_same_rows() -> anyhow::Result
     })
     .await?;
     let before = site.records(&["fingerprint"]).await?;
-    assert!(before.lines().count() > 7, "a fingerprint names every row: {before}");
+    assert!(before.lines().count() > 2, "a fingerprint names every table: {before}");
 
     site.stack.stop_part(Part::Records).await?;
     site.stack.reset_schema(Part::Records).await?;

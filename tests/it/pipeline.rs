@@ -27,7 +27,7 @@ const ACTS: [&str; 4] = ["deposited", "sealed", "derived", "lock_extended"];
 #[tokio::test]
 async fn one_of_each_reaches_its_end_state() -> anyhow::Result<()> {
     let (collector, address) = Collector::start().await?;
-    let config = StackConfig { otlp_endpoint: Some(format!("http://{address}")), ..StackConfig::test() };
+    let config = StackConfig { otlp_endpoint: Some(format!("http://{address}")), ..Site::config() };
     let site = Site::with(config).await?;
     let recorder = site.scratch("recorder");
     fill(&recorder).await?;

@@ -18,7 +18,6 @@ pub mod tus;
 
 use std::{future::Future, time::Duration};
 
-use anyhow::bail;
 
 /// Asks again and again until `probe` answers something, for at most `limit`; fails with what it last complained of.
 pub async fn eventually<T, F>(what: &str, limit: Duration, mut probe: impl FnMut() -> F) -> anyhow::Result<T>
@@ -29,7 +28,8 @@ where
     loop {
         match probe().await {
             Ok(answer) => return Ok(answer),
-            Err(error) if tokio::time::Instant::now() > deadline => bail!("{what}: not within {limit:?}: {error:#}"),
+            // A panic, not an error: the harness keeps the logs of a test that panics.
+            Err(error) if tokio::time::Instant::now() > deadline => panic!("{what}: not within {limit:?}: {error:#}"),
             Err(_) => tokio::time::sleep(Duration::from_millis(200)).await,
         }
     }

@@ -20,7 +20,12 @@ pub struct Site {
 impl Site {
     /// Starts the whole pipeline.
     pub async fn start() -> anyhow::Result<Self> {
-        Self::with(StackConfig::test()).await
+        Self::with(Self::config()).await
+    }
+
+    /// The whole pipeline, impatient.
+    pub fn config() -> StackConfig {
+        StackConfig::test().with_env(Part::Records, "CUSTOS_PATIENCE_SECONDS", "3")
     }
 
     /// Starts a stack of this configuration.
@@ -52,6 +57,14 @@ impl Site {
     /// The seeded station of an agency.
     pub fn station(&self, tenant: &str) -> anyhow::Result<Station> {
         seeds::station(tenant)
+    }
+
+    /// Runs a command of records, such as `rebuild`; answers what it printed.
+    pub async fn records(&self, words: &[&str]) -> anyhow::Result<String> {
+        let output = self.stack.command(Part::Records, words).await?.output().await?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        anyhow::ensure!(output.status.success(), "custos-records {words:?}: {said}");
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// One value of a service's /metrics: the sum of all series of this name whose labels contain `label`.

@@ -53,6 +53,23 @@ impl Stack {
         Ok(())
     }
 
+    /// The process id of a running part.
+    pub fn process_id(&self, part: Part) -> anyhow::Result<u32> {
+        let process = self.running(part)?;
+        let id = u32::try_from(process.id())?;
+        self.processes().insert(part, process);
+        Ok(id)
+    }
+
+    /// A command of a service's program, such as `custos-records rebuild`, with the service's own environment.
+    pub async fn command(&self, service: Part, words: &[&str]) -> anyhow::Result<tokio::process::Command> {
+        let launch = self.launch(service).await?;
+        let mut command = tokio::process::Command::new(&launch.program);
+        command.args(words).env_clear().envs(launch.environment.iter().map(|(name, value)| (name, value)));
+        command.kill_on_drop(true);
+        Ok(command)
+    }
+
     /// Whether `part` runs.
     pub fn is_running(&self, part: Part) -> anyhow::Result<bool> {
         let found = self.find(part)?;

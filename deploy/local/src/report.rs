@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use custos_domain::{calendar::SHANGHAI, policy::Words};
+use futures::future::try_join_all;
 use indicatif::{HumanBytes, ProgressBar, ProgressStyle};
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -64,27 +65,33 @@ pub async fn show(stack: &Stack, expected: &[(Station, usize)], steps: Steps) ->
         "  sealed, locked and playable  {bar:30.green} {pos}/{len}  {elapsed}",
     )?);
     let deadline = Instant::now() + PATIENCE;
-    let mut items = Vec::new();
-    for (station, files) in expected {
-        let before = items.len() as u64;
-        loop {
-            let listed = listed(stack, station).await?;
-            let finished = listed.iter().filter(|item| item.is_finished()).count();
-            bar.set_position(before + finished as u64);
-            if finished >= *files || Instant::now() > deadline {
-                items.extend(listed);
-                break;
+    let mut agencies: Vec<Vec<Item>> = vec![Vec::new(); expected.len()];
+    loop {
+        let look = expected.iter().zip(&mut agencies).map(async |((station, files), items)| {
+            if finished(items) < *files {
+                *items = listed(stack, station).await?;
             }
-            tokio::time::sleep(PAUSE).await;
+            anyhow::Ok(finished(items))
+        });
+        let finished: usize = try_join_all(look).await?.into_iter().sum();
+        bar.set_position(finished as u64);
+        if finished >= wanted || Instant::now() > deadline {
+            break;
         }
+        tokio::time::sleep(PAUSE).await;
     }
+    let items = agencies.concat();
     bar.finish_and_clear();
     table(&items, steps);
-    let finished = items.iter().filter(|item| item.is_finished()).count();
+    let finished = finished(&items);
     if finished < wanted {
         steps.tell(&format!("  {finished} of {wanted} items are finished so far; deploy/local/status may tell why"));
     }
     Ok(())
+}
+
+fn finished(items: &[Item]) -> usize {
+    items.iter().filter(|item| item.is_finished()).count()
 }
 
 impl Item {

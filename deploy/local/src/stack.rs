@@ -148,7 +148,7 @@ impl Stack {
         }
     }
 
-    async fn launch(&self, part: Part) -> anyhow::Result<Launch> {
+    pub(crate) async fn launch(&self, part: Part) -> anyhow::Result<Launch> {
         let setting = servers::Setting {
             programs: &self.config.servers,
             folders: &self.folders,

@@ -105,8 +105,9 @@ impl Ingest {
             .no_proxy()
             .redirect(Policy::none())
             .connect_timeout(CONNECT)
-            // An ingest short of memory stops reading for a while; how long is too long is decided by `Flow::stalled`.
-            .tcp_user_timeout(None)
+            // An ingest short of memory stops reading for a while: `Flow::stalled` decides how long is too long, and the
+            // kernel's limit is only for bytes it has taken over already.
+            .tcp_user_timeout(2 * SMALL)
             .user_agent(concat!("custos-dock/", env!("CARGO_PKG_VERSION")))
             .build()?;
         Ok(Self { http, base: base.clone() })

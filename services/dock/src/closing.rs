@@ -100,3 +100,62 @@ where
         troubles += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use custos_domain::ids::DockingId;
+    use jiff::Timestamp;
+
+    use super::*;
+
+    fn entry(docking: &str, name: &str, trouble: Option<&str>) -> Entry {
+        Entry {
+            device: DeviceId::parse("DSJ00012").expect("device"),
+            name: name.to_owned(),
+            length: 1,
+            probe: String::new(),
+            docking: DockingId::parse(docking).expect("docking"),
+            changed_at: Timestamp::UNIX_EPOCH,
+            stage: Stage::Seen,
+            trouble: trouble.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_docking_that_was_cut_off_is_told_from_the_journal() {
+        let begun = Begun {
+            docking: DockingId::parse("01-a").expect("docking"),
+            device: DeviceId::parse("DSJ00012").expect("device"),
+            at: Timestamp::UNIX_EPOCH,
+            files: ["a.mp4", "b.mp4", "c.mp4"].map(str::to_owned).to_vec(),
+        };
+        let entries = [
+            entry("01-a", "a.mp4", Some("MiB 3 reads differently each time")),
+            entry("01-b", "b.mp4", Some("of another")),
+        ];
+        let closing = from_journal(&begun, &entries);
+        let reasons: Vec<_> = closing.left.iter().map(|left| (left.name.as_str(), left.reason.as_str())).collect();
+        let stopped = "the station stopped in the middle of the docking";
+        let expected = [("a.mp4", "MiB 3 reads differently each time"), ("b.mp4", stopped), ("c.mp4", stopped)];
+        assert_eq!((reasons.as_slice(), closing.deposited.len(), closing.erased), (expected.as_slice(), 0, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_may_pass_is_tried_until_patience_ends_and_a_refusal_is_not() {
+        let (begin, mut tries) = (Instant::now(), 0);
+        let unreachable = persist::<(), _>(Duration::from_secs(15), || {
+            tries += 1;
+            async { Err(Trouble::Unreachable("cut".into())) }
+        });
+        assert!(unreachable.await.is_err());
+        assert!(tries > 3 && begin.elapsed() < Duration::from_secs(15), "{tries} in {:?}", begin.elapsed());
+
+        let mut tries = 0;
+        let refused = persist::<(), _>(Duration::from_secs(15), || {
+            tries += 1;
+            async { Err(Trouble::Refused("no".into())) }
+        });
+        assert!(refused.await.is_err());
+        assert_eq!(tries, 1);
+    }
+}

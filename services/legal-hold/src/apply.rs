@@ -13,7 +13,6 @@ use std::{sync::Arc, time::Duration};
 use custos_domain::{
     calendar,
     fact::{Act, Fact, IncidentClass},
-    hold::HoldStage,
     manifest::StoredObject,
 };
 use custos_platform::{db::outbox, vault::StoreError};
@@ -217,11 +216,11 @@ impl LegalHold {
         let discriminator = format!("{on}/{settled}/{}/{}", reasons.join(","), versions.join(","));
         let act = Act::HoldApplied { on: *on, settled: *settled, objects: applied.objects.clone() };
         let mut fact = self.fact_now(lease, Some(item), act, &discriminator);
-        let newest = holds.iter().max_by_key(|hold| hold.released.as_ref().map_or(hold.placed_at, |step| step.at));
-        fact.cause = newest.map(|hold| {
-            let act = if matches!(hold.stage(), HoldStage::Released { .. }) { "hold_released" } else { "hold_placed" };
-            facts::id_of_step(&lease.item, act, hold)
-        });
+        // On because of the newest reason that stands; off because of the last one that ended.
+        let newest = holds.iter().filter(|hold| hold.stage().stands() == *on);
+        let newest = newest.max_by_key(|hold| hold.released.as_ref().map_or(hold.placed_at, |step| step.at));
+        let act = if *on { "hold_placed" } else { "hold_released" };
+        fact.cause = newest.map(|hold| facts::id_of_step(&lease.item, act, hold));
         fact
     }
 

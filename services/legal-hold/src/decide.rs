@@ -21,7 +21,7 @@ use crate::{
     facts::{self, Happened},
     hold::{Hold, Step, StepError, Taken},
     ledger::ItemRef,
-    metrics, text,
+    metrics, moment, text,
     view::HoldView,
 };
 
@@ -92,7 +92,7 @@ impl LegalHold {
                 format!("{} belongs to a unit outside your own; somebody above both units must decide", item.item.code);
             return Err(Problem::forbidden(detail));
         }
-        let step = Step { by: person.id.clone(), at: self.clock.now(), note };
+        let step = Step { by: person.id.clone(), at: moment::kept(self.clock.now()), note };
         if let Taken::Now(hold) = self.take(&hold, step.clone(), verb).map_err(|error| refused(&error))? {
             let refs: Vec<ItemRef> = items.into_iter().map(|item| item.item).collect();
             self.ledger.step(&mut tx, &hold).await.map_err(LegalHoldError::from)?;

@@ -17,6 +17,11 @@ const EPOCH: i64 = 946_684_800_000_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Moment(pub(crate) Timestamp);
 
+/// The time as the database will keep it, so that a decision is told with one time everywhere.
+pub(crate) fn kept(at: Timestamp) -> Timestamp {
+    Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at)
+}
+
 impl Type<Postgres> for Moment {
     fn type_info() -> PgTypeInfo {
         PgTypeInfo::with_oid(TIMESTAMPTZ)

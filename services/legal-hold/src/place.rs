@@ -31,7 +31,7 @@ use crate::{
     hold::{Hold, Origin},
     item,
     ledger::ItemRef,
-    metrics, rule, text,
+    metrics, moment, rule, text,
     view::HoldView,
 };
 
@@ -166,7 +166,7 @@ impl LegalHold {
     }
 
     fn new_hold(&self, asked: &Asked, person: &Person) -> Hold {
-        let now = self.clock.now();
+        let now = moment::kept(self.clock.now());
         let (seconds, nanos) = (now.as_second().unsigned_abs(), now.subsec_nanosecond().unsigned_abs());
         Hold {
             id: HoldId::of(uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos))),

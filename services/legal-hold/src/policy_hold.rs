@@ -14,7 +14,7 @@ use crate::{
     hold::{Hold, Origin},
     item,
     ledger::ItemRef,
-    metrics,
+    metrics, moment,
 };
 
 /// Who placed it, in place of a person.
@@ -66,7 +66,7 @@ fn hold(item: &ItemRef, reason: HoldReason, extended: &Fact) -> Option<Hold> {
         reason,
         permanence: Permanence::Open,
         placed_by: PersonId::parse(POLICY).ok()?,
-        placed_at: extended.at,
+        placed_at: moment::kept(extended.at),
         confirmed: None,
         proposed: None,
         released: None,

@@ -6,6 +6,7 @@
 pub mod docking;
 pub mod holds;
 pub mod incident;
+pub mod intake;
 pub mod item;
 pub mod kept;
 pub mod known;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 pub use self::{
     docking::DockingRecord,
     incident::IncidentRecord,
+    intake::Intake,
     item::ItemRecord,
     known::{Deposit, Evidence, Known, SealDigests},
     pending::{Pending, Step},
@@ -48,4 +50,4 @@ pub fn project(facts: impl IntoIterator<Item = Known>) -> Projection {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

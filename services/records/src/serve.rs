@@ -13,7 +13,7 @@ use custos_platform::{
     vault::{StoreArgs, Vault},
     worker,
 };
-use sqlx::{PgPool, migrate::Migrator};
+use sqlx::migrate::Migrator;
 
 use crate::{Records, SCHEMA, api, catalogue::Catalogue, fingerprint, index::Indexer, metrics, rebuild, reconcile::Reconciler};
 
@@ -148,7 +148,3 @@ fn start_reconciler(context: &Context, reconciler: Reconciler, every: Duration) 
     });
 }
 
-/// Brings the schema back, should somebody have dropped it.
-pub(crate) async fn ensure_schema(pool: &PgPool) -> Result<(), db::MigrationError> {
-    db::migrate(pool, &MIGRATIONS, SCHEMA).await
-}

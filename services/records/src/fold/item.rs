@@ -1,19 +1,18 @@
 //! One item's row, from its facts.
 
 use custos_domain::{
-    declaration::ClockOffset,
-    digest::{Crc64, Root, Sha256, Sm3},
+    digest::{Sha256, Sm3},
     fact::{Act, IncidentClass},
-    ids::{DeviceId, DockingId, OfficerId, RecordingId, StationId, TenantId, UnitPath, UploadId},
-    item::{ItemKind, UnifiedCode},
+    ids::{DeviceId, RecordingId, TenantId},
+    item::UnifiedCode,
     manifest::StoredObject,
 };
-use jiff::{Timestamp, civil::DateTime};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    Deposit, Evidence, IncidentRecord, Known, SealDigests,
+    Deposit, Evidence, IncidentRecord, Intake, Known, SealDigests,
     holds::{self, HoldInStore, HoldRecord},
     kept::{self, Class, Standing},
 };
@@ -83,60 +82,6 @@ pub struct ItemRecord {
     pub open_incidents: u32,
 }
 
-/// What was known of an item at intake.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-pub struct Intake {
-    /// Video, photograph or audio.
-    #[schema(value_type = String)]
-    pub kind: ItemKind,
-    /// The unit that deposited.
-    #[schema(value_type = String)]
-    pub unit: UnitPath,
-    /// The station.
-    #[schema(value_type = String)]
-    pub station: StationId,
-    /// The wearer, when known.
-    #[schema(value_type = Option<String>)]
-    pub officer: Option<OfficerId>,
-    /// The docking in which the file was found.
-    #[schema(value_type = String)]
-    pub docking: DockingId,
-    /// The upload that brought the bytes.
-    #[schema(value_type = String)]
-    pub upload: UploadId,
-    /// Path on the recorder.
-    pub file_name: String,
-    /// The rule that understood the name.
-    pub naming_rule: Option<String>,
-    /// Whether no rule did.
-    pub unknown_name: bool,
-    /// 重點文件: the wearer pressed the key-file button.
-    pub key_file: bool,
-    /// Bytes.
-    pub length: u64,
-    /// BLAKE3.
-    #[schema(value_type = String)]
-    pub root: Root,
-    /// CRC64NVME.
-    #[schema(value_type = String)]
-    pub crc: Crc64,
-    /// The locked original.
-    #[schema(value_type = Object)]
-    pub original: StoredObject,
-    /// Start by the recorder's own clock. Evidence, never an anchor.
-    #[schema(value_type = Option<String>)]
-    pub started_at_device: Option<DateTime>,
-    /// How wrong that clock was.
-    #[schema(value_type = Option<Object>)]
-    pub clock: Option<ClockOffset>,
-    /// Start less the measured error; for searching.
-    #[schema(value_type = Option<String>)]
-    pub started_at: Option<Timestamp>,
-    /// When ingest committed. Every period counts from here.
-    #[schema(value_type = String)]
-    pub ingested_at: Timestamp,
-}
-
 /// Whether the stored bytes are what was deposited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -180,7 +125,7 @@ impl State {
 
 /// The item's row, from its facts in order of time.
 pub(super) fn fold(facts: &[Known], incidents: &[IncidentRecord]) -> Option<ItemRecord> {
-    let (code, tenant, manifest, deposit) = facts.iter().find_map(deposited)?;
+    let (code, manifest, deposit) = facts.iter().find_map(deposited)?;
     let seal = facts.iter().find_map(sealed);
     let open = |incident: &&IncidentRecord| incident.closed.is_none();
     let holds = holds::fold(facts);
@@ -190,7 +135,7 @@ pub(super) fn fold(facts: &[Known], incidents: &[IncidentRecord]) -> Option<Item
     let locked_until = kept::locked_until(deposit.locked_until, facts);
     let key = code.key();
     Some(ItemRecord {
-        tenant: tenant.clone(),
+        tenant: key.tenant.clone(),
         device: key.device.clone(),
         recording: key.recording.clone(),
         segment: key.segment.0,
@@ -216,10 +161,10 @@ pub(super) fn fold(facts: &[Known], incidents: &[IncidentRecord]) -> Option<Item
     })
 }
 
-fn deposited(known: &Known) -> Option<(&UnifiedCode, &TenantId, &StoredObject, &Deposit)> {
+fn deposited(known: &Known) -> Option<(&UnifiedCode, &StoredObject, &Deposit)> {
     match (known.fact.subject.code(), &known.fact.act, &known.evidence) {
         (Some(code), Act::Deposited { manifest, .. }, Some(Evidence::Manifest(deposit))) => {
-            Some((code, &known.fact.tenant, manifest, deposit))
+            Some((code, manifest, deposit))
         }
         _ => None,
     }
@@ -258,30 +203,4 @@ fn playback(facts: &[Known]) -> Playback {
     });
     let pending = || "pending".to_owned();
     derived.unwrap_or_else(|| Playback { outcome: pending(), detail: None, duration_ms: None, derived_at: None, derivation: None })
-}
-
-impl Intake {
-    fn of(deposit: &Deposit) -> Self {
-        let deposit = deposit.clone();
-        Self {
-            started_at: deposit.started_at(),
-            unknown_name: deposit.naming_rule.is_none(),
-            kind: deposit.kind,
-            unit: deposit.unit,
-            station: deposit.station,
-            officer: deposit.officer,
-            docking: deposit.docking,
-            upload: deposit.upload,
-            file_name: deposit.file_name,
-            naming_rule: deposit.naming_rule,
-            key_file: deposit.key_file,
-            length: deposit.length,
-            root: deposit.root,
-            crc: deposit.crc,
-            original: deposit.original,
-            started_at_device: deposit.started_at_device,
-            clock: deposit.clock,
-            ingested_at: deposit.ingested_at,
-        }
-    }
 }

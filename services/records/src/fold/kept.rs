@@ -34,7 +34,7 @@ pub struct Standing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Class {
-    /// Locked at intake; what the policy asks for is not stated yet.
+    /// Locked, and no period known: not stated yet, or every reason was ended.
     Pending,
     /// To a date.
     Dated,

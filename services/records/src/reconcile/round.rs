@@ -1,13 +1,16 @@
 use std::{sync::Arc, time::Duration};
 
 use custos_domain::keys;
-use custos_platform::vault::listing::Page;
+use custos_platform::{
+    db::{self, DbError},
+    vault::listing::Page,
+};
 use jiff::SignedDuration;
 use sqlx::PgPool;
 use tokio::{sync::Mutex, time::Instant};
 
 use super::recent;
-use crate::{Records, RecordsError, index::Indexed, metrics, serve::ensure_schema, walk::Walk};
+use crate::{Records, RecordsError, SCHEMA, index::Indexed, metrics, serve::MIGRATIONS, walk::Walk};
 
 /// Manifests without an item that are looked at again at the end of a walk, at most.
 const MOST_ORPHANS: usize = 10_000;
@@ -57,7 +60,7 @@ impl Reconciler {
     pub async fn round(&self) -> Result<(), RecordsError> {
         let mut walks = self.walks.lock().await;
         let Walks { recent, full, manifests } = &mut *walks;
-        ensure_schema(&self.pool).await?;
+        self.ensure_schema().await?;
         recent.begin(|| recent::prefixes(self.records.clock.now()));
         if let Some(ended) = self.walk_facts(recent).await? {
             metrics::walked("recent", ended.took);
@@ -69,6 +72,17 @@ impl Reconciler {
         }
         self.walk_manifests(manifests).await?;
         self.records.ask_again(self.patience).await
+    }
+
+    /// Brings the schema back when somebody dropped it.
+    async fn ensure_schema(&self) -> Result<(), RecordsError> {
+        match self.records.catalogue.reachable().await.map_err(DbError::from) {
+            Err(DbError::Other(error)) => {
+                tracing::warn!(%error, "the catalogue's tables cannot be read; making them again");
+                Ok(db::migrate(&self.pool, &MIGRATIONS, SCHEMA).await?)
+            }
+            other => Ok(other?),
+        }
     }
 
     /// Goes on with a walk over facts and indexes what the catalogue lacks. Tells when it came to its end.

@@ -34,11 +34,19 @@ pub fn describe(act: &Act) -> Sentence {
                 format!("鎖定至 {until}（北京時間）：{}", why.zh),
             )
         }
-        Act::HoldPlaced { .. }
-        | Act::HoldConfirmed { .. }
-        | Act::HoldReleaseProposed { .. }
-        | Act::HoldReleased { .. }
-        | Act::HoldApplied { .. } => hold(act),
+        Act::HoldPlaced { reason, permanence, .. } => {
+            let ((en, zh), cite, text) = (hold(*permanence), &reason.cite, &reason.text);
+            words(format!("{en} hold under {cite}: {text}"), format!("{zh}，依 {cite}：{text}"))
+        }
+        Act::HoldConfirmed { permanence, note, .. } => {
+            let (en, zh) = hold(*permanence);
+            words(format!("{en} hold confirmed: {note}"), format!("確認{zh}：{note}"))
+        }
+        Act::HoldReleaseProposed { note, .. } => {
+            words(format!("release of the hold proposed: {note}"), format!("提請解除保全：{note}"))
+        }
+        Act::HoldReleased { note, .. } => words(format!("hold released: {note}"), format!("解除保全：{note}")),
+        Act::HoldApplied { on, settled, objects } => applied(*on, *settled, objects.len()),
         Act::IncidentOpened { class, detail } => {
             let (en, zh) = incident(*class);
             words(format!("incident: {en}: {detail}"), format!("異常：{zh}：{detail}"))
@@ -60,34 +68,16 @@ fn derived(outcome: &str, detail: Option<&str>) -> Sentence {
     }
 }
 
-fn hold(act: &Act) -> Sentence {
-    match act {
-        Act::HoldPlaced { reason, permanence, .. } => {
-            let (en, zh) = permanence_words(*permanence);
-            let (cite, text) = (&reason.cite, &reason.text);
-            words(format!("{en} hold under {cite}: {text}"), format!("{zh}，依 {cite}：{text}"))
-        }
-        Act::HoldConfirmed { permanence, note, .. } => {
-            let (en, zh) = permanence_words(*permanence);
-            words(format!("{en} hold confirmed: {note}"), format!("確認{zh}：{note}"))
-        }
-        Act::HoldReleaseProposed { note, .. } => {
-            words(format!("release of the hold proposed: {note}"), format!("提請解除保全：{note}"))
-        }
-        Act::HoldReleased { note, .. } => words(format!("hold released: {note}"), format!("解除保全：{note}")),
-        Act::HoldApplied { on, settled, objects } => {
-            let (en, zh) = if *on { ("on", "啟用") } else { ("off", "撤銷") };
-            let (en_again, zh_again) = if *settled { (", read back again", "，已複核") } else { ("", "") };
-            words(
-                format!("legal hold switched {en} in the store on {} versions{en_again}", objects.len()),
-                format!("存儲保全已{zh}，共 {} 個版本{zh_again}", objects.len()),
-            )
-        }
-        _ => words("", ""),
-    }
+fn applied(on: bool, settled: bool, versions: usize) -> Sentence {
+    let (en, zh) = if on { ("on", "啟用") } else { ("off", "撤銷") };
+    let (en_again, zh_again) = if settled { (", read back again", "，已複核") } else { ("", "") };
+    words(
+        format!("legal hold switched {en} in the store on {versions} versions{en_again}"),
+        format!("存儲保全已{zh}，共 {versions} 個版本{zh_again}"),
+    )
 }
 
-fn permanence_words(permanence: Permanence) -> (&'static str, &'static str) {
+fn hold(permanence: Permanence) -> (&'static str, &'static str) {
     match permanence {
         Permanence::Open => ("long-term", "長期保全"),
         Permanence::Permanent => ("permanent", "永久保全"),

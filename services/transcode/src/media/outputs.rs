@@ -67,7 +67,8 @@ mod tests {
         std::fs::create_dir(&out).unwrap();
         std::fs::write(folder.path().join("secret"), "secret").unwrap();
         std::os::unix::fs::symlink("../secret", out.join("playback.mp4")).unwrap();
-        std::fs::hard_link(folder.path().join("secret"), out.join("storyboard.jpg")).unwrap();
+        std::fs::write(folder.path().join("other"), "secret").unwrap();
+        std::fs::hard_link(folder.path().join("other"), out.join("storyboard.jpg")).unwrap();
         std::fs::create_dir(out.join("playback.m3u8")).unwrap();
         std::fs::write(out.join("thumbnail.jpg"), "").unwrap();
         std::fs::write(out.join("image.jpg"), "picture").unwrap();

@@ -14,13 +14,13 @@ pub const PROVISIONER: &str = "provisioner";
 pub const ANNOUNCES: [(&str, &[&str]); 6] = [
     ("ingest", &["dock_opened", "dock_closed", "deposited", "deposit_rejected", "permit_issued", "incident_opened"]),
     ("hashing", &["sealed", "incident_opened"]),
-    ("transcode", &["derived", "incident_opened"]),
+    ("transcode", &["derived"]),
     ("retention", &["lock_extended", "incident_opened"]),
     (
         "legal-hold",
         &["hold_placed", "hold_confirmed", "hold_release_proposed", "hold_released", "hold_applied", "incident_opened"],
     ),
-    ("records", &["incident_opened", "incident_closed", "record_read", "catalogue_searched"]),
+    ("records", &["incident_closed", "record_read", "catalogue_searched"]),
 ];
 
 /// The subjects of one user; what is not on a list is refused.

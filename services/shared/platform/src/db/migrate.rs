@@ -79,7 +79,8 @@ pub async fn migrate(pool: &PgPool, migrator: &Migrator, schema: &str) -> Result
 /// On a connection of its own, closed at the end: an index may take longer to build than a statement may run, and the lock that
 /// migrating takes lives as long as the connection.
 async fn attempt(pool: &PgPool, migrator: &Migrator, schema: &str) -> Result<(), MigrationError> {
-    let options = PgConnectOptions::clone(&pool.connect_options()).options(UNLIMITED).options([("search_path", schema)]);
+    let options =
+        PgConnectOptions::clone(&pool.connect_options()).options(UNLIMITED).options([("search_path", schema)]);
     let own = PgPoolOptions::new().max_connections(1).connect_lazy_with(options);
     let migrated = async {
         ensure_schema(&own, schema).await?;

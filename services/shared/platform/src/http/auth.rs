@@ -150,7 +150,7 @@ impl fmt::Display for Role {
         f.write_str(match self {
             Self::Officer => "officer",
             Self::Leader => "leader",
-            Self::LegalReviewer => "reviewer",
+            Self::LegalReviewer => "legal_reviewer",
             Self::Archivist => "archivist",
             Self::Auditor => "auditor",
             Self::Admin => "admin",
@@ -165,7 +165,7 @@ impl FromStr for Role {
         Ok(match text {
             "officer" => Self::Officer,
             "leader" => Self::Leader,
-            "reviewer" => Self::LegalReviewer,
+            "legal_reviewer" => Self::LegalReviewer,
             "archivist" => Self::Archivist,
             "auditor" => Self::Auditor,
             "admin" => Self::Admin,

@@ -7,7 +7,8 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use super::fixtures::Lab;
-use crate::media::{MediaKind, Outcome, Reason};
+use crate::media::tool;
+use crate::media::{Limits, MediaKind, Outcome, Reason};
 
 async fn is_called(listener: &TcpListener, patience: u64) -> bool {
     timeout(Duration::from_millis(patience), listener.accept()).await.is_ok()
@@ -44,6 +45,23 @@ async fn files_that_name_other_resources_reach_none() {
         let Outcome::Undecodable { reason, detail } = &derivation.outcome else { panic!("{name}: {derivation:?}") };
         assert_eq!(*reason, Reason::NotRecognised, "{name}: {detail}");
         assert!(!detail.contains("root:"), "{name}: {detail}");
+        assert!(!is_called(&listener, 20).await, "{name} made a connection");
+    }
+}
+
+/// FFmpeg's own lists hold without the sandbox.
+#[tokio::test]
+async fn the_allow_lists_alone_reach_nothing_either() {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://127.0.0.1:{}", listener.local_addr().unwrap().port());
+    for (name, contents) in playlists(&url) {
+        let lab = Lab::new();
+        let input = lab.write(name, contents);
+        let arguments = tool::open(&input.to_string_lossy(), None, &Limits::default());
+        let output = Command::new("ffprobe").args(["-v", "error"]).args(arguments).output().await.unwrap();
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        let refused = ["Format not on whitelist", "Invalid data found"].iter().any(|reason| words.contains(reason));
+        assert!(!output.status.success() && refused, "{name}: {words}");
         assert!(!is_called(&listener, 20).await, "{name} made a connection");
     }
 }

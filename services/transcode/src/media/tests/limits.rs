@@ -103,7 +103,9 @@ fn children_with(out: &Path) -> usize {
 #[tokio::test]
 async fn dropping_the_future_kills_everything() {
     let lab = Lab::new();
-    let input = slow_video(&lab);
+    // Longer than the patience below, so that it does not simply end.
+    slow_video(&lab);
+    let input = lab.ffmpeg("-stream_loop 19 -i slow.avi -c copy", "long.avi");
     let job = Job { input, kind: MediaKind::Video, out: lab.out().to_owned() };
     let (progress, mut seen) = watch::channel(Progress::START);
     let sandbox = sandbox().await;

@@ -168,7 +168,7 @@ async fn a_pause_is_reported_as_a_gap_and_kept_on_the_time_line() {
         let again = Lab::new();
         let copy = again.derive(&lab.output(Role::PlaybackMedia), MediaKind::Video).await.technical.unwrap();
         assert_eq!((copy.gap_count, copy.backward_jumps), (1, 0), "{name}");
-        assert!(copy.gaps[0].from_ms.abs_diff(3000) < 40 && copy.gaps[0].to_ms.abs_diff(23_000) < 40, "{name}");
+        assert!(copy.gaps[0].from_ms.abs_diff(3000) < 25 && copy.gaps[0].to_ms.abs_diff(23_000) < 25, "{name}");
     }
 }
 

@@ -257,7 +257,7 @@ fn a_leader_answers_for_the_subtree_of_the_own_agency_only() {
 fn claims() -> Value {
     json!({
         "iss": "https://idp", "aud": ["custos", "other"], "sub": "p.wang", "name": "王", "jti": "t-1",
-        "tenant": "E", "unit": "NJ/XW", "roles": ["leader", "reviewer", "pilot"],
+        "tenant": "E", "unit": "NJ/XW", "roles": ["leader", "legal_reviewer", "pilot"],
         "nbf": NOW, "exp": NOW + 300,
     })
 }
