@@ -43,11 +43,15 @@ impl Stack {
         Ok(command)
     }
 
-    /// Hands in everything in the folder `recorder` and says what became of each file. The dock shows its progress on
-    /// standard error. Fails when a file stayed behind.
+    /// Hands in everything in the folder `recorder` and says what became of each file. To a person the dock shows its progress
+    /// on standard error. Fails when a file stayed behind.
     pub async fn push(&self, station: &Station, recorder: &Path) -> anyhow::Result<Vec<Docked>> {
         let mut dock = self.dock(station)?;
         dock.arg("push").arg(recorder).arg("--json").stdout(Stdio::piped());
+        if !self.config.detached {
+            // Nobody watches a test.
+            dock.arg("--quiet");
+        }
         let output = dock.spawn().context("starting custos-dock")?.wait_with_output().await?;
         let files = String::from_utf8(output.stdout)?
             .lines()

@@ -51,6 +51,14 @@ pub fn launch(setting: &Setting<'_>, service: Part) -> anyhow::Result<Launch> {
         setting.api(service, &mut variables);
     }
     setting.work(service, &mut variables);
+    if service == Part::Transcode {
+        variables.set("CUSTOS_SCRATCH", scratch.join("work"));
+    }
+    for (part, name, value) in setting.environment {
+        if *part == service {
+            variables.set(name, value);
+        }
+    }
     Ok(Launch {
         program: setting.config.binaries.join(format!("custos-{service}")),
         arguments: vec![],
@@ -128,7 +136,7 @@ impl Setting<'_> {
         if service == Part::Ingest {
             variables.set("CUSTOS_TRUST_FILE", self.folders.trust());
         }
-        if matches!(service, Part::Ingest | Part::LegalHold) {
+        if matches!(service, Part::Ingest | Part::Retention | Part::LegalHold) {
             variables.set("CUSTOS_SETTLE_SECONDS", self.config.settle_seconds.to_string());
         }
         if matches!(service, Part::Ingest | Part::Records) {
@@ -136,11 +144,6 @@ impl Setting<'_> {
         }
         if service == Part::Transcode {
             variables.set("CUSTOS_SCRATCH", self.folders.data(service).join("scratch"));
-        }
-        for (part, name, value) in self.environment {
-            if *part == service {
-                variables.set(name, value);
-            }
         }
     }
 }

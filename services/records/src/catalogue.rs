@@ -1,13 +1,14 @@
 //! The rows: the schema `records`. The only place with its SQL.
 //!
 //! 1. [`learn`]: facts in, rows computed and written, in one transaction. The only way anything gets in.
-//! 2. [`search`], [`read`]: rows out, by keyset pages within a [`Scope`].
+//! 2. [`search`], [`lists`], [`read`]: rows out, by keyset pages within a [`Scope`].
 //! 3. [`known`], [`pending`]: what the reconciler compares with the store, and what it waits for.
 //! 4. [`dump`]: all rows, for comparing two catalogues.
 
 pub mod dump;
 pub mod known;
 pub mod learn;
+pub mod lists;
 mod moment;
 pub mod pending;
 pub mod read;

@@ -9,10 +9,7 @@ use custos_domain::{
 };
 use custos_platform::vault::{StoreError, Vault};
 
-use crate::fold::{
-    Deposit, Evidence, Known,
-    known::document_of,
-};
+use crate::fold::{Deposit, Evidence, Known, known::document_of};
 
 /// Why a fact is not in the catalogue.
 #[derive(Debug, thiserror::Error)]

@@ -14,7 +14,11 @@ fn main() -> ExitCode {
     };
     match args.command() {
         None => start(NAME, args, serve),
-        Some(Command::Rebuild(mode)) => run_once(NAME, args.beside_the_service(), move |args, c| rebuild::run(args, c, mode)),
-        Some(Command::Fingerprint(how)) => run_once(NAME, args.beside_the_service(), move |args, c| fingerprint::run(args, c, how)),
+        Some(Command::Rebuild(mode)) => {
+            run_once(NAME, args.beside_the_service(), move |args, c| rebuild::run(args, c, mode))
+        }
+        Some(Command::Fingerprint(how)) => {
+            run_once(NAME, args.beside_the_service(), move |args, c| fingerprint::run(args, c, how))
+        }
     }
 }

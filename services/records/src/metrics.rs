@@ -13,13 +13,18 @@ use crate::fold::Step;
 static UNDELIVERED: LazyLock<Counter<u64>> = LazyLock::new(|| {
     counter("custos_records_undelivered_facts", "facts found in the store that no announcement had led to in time")
 });
-static REPEATED: LazyLock<Counter<u64>> =
-    LazyLock::new(|| counter("custos_records_repeated_announcements", "facts announced again since nothing had followed, by act"));
-static DISTURBED: LazyLock<Counter<u64>> = LazyLock::new(|| {
-    counter("custos_records_disturbed_keys", "create-only keys met with a second version or a delete marker; each pages somebody")
+static REPEATED: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    counter("custos_records_repeated_announcements", "facts announced again since nothing had followed, by act")
 });
-static UNUSABLE: LazyLock<Gauge<u64>> =
-    LazyLock::new(|| gauge("custos_records_unusable_facts", "objects of the custody log that cannot be read, at the last full walk"));
+static DISTURBED: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    counter(
+        "custos_records_disturbed_keys",
+        "create-only keys with a second version or a delete marker, each once; each pages somebody",
+    )
+});
+static UNUSABLE: LazyLock<Gauge<u64>> = LazyLock::new(|| {
+    gauge("custos_records_unusable_facts", "objects of the custody log that cannot be read, at the last full walk")
+});
 static ORPHANS: LazyLock<Gauge<u64>> = LazyLock::new(|| {
     gauge("custos_records_manifests_without_item", "manifests whose deposit was never stated, at the last full walk")
 });
@@ -66,12 +71,9 @@ pub(crate) fn repeated(act: &'static str) {
     REPEATED.add(1, &[KeyValue::new("act", act)]);
 }
 
-/// Create-only keys that something was put over.
-pub(crate) fn disturbed(keys: &[String]) {
-    for key in keys {
-        tracing::error!(key, "a create-only key has a second version or a delete marker; the oldest version stands");
-    }
-    DISTURBED.add(keys.len() as u64, &[]);
+/// A create-only key that something was put over was met for the first time.
+pub(crate) fn disturbed() {
+    DISTURBED.add(1, &[]);
 }
 
 /// Objects of the custody log that are of no use.

@@ -23,7 +23,7 @@ use crate::{
     catalogue::Catalogue,
     index::{Indexed, Indexer},
     serve::MIGRATIONS,
-    walk::Walk,
+    walk::{Told, Walk},
 };
 
 /// Between two lines about the progress.
@@ -79,16 +79,17 @@ pub struct Rebuilt {
 /// Makes every row from the store.
 pub async fn rebuild(vault: &Vault, catalogue: &Catalogue, stop: &CancellationToken) -> anyhow::Result<Rebuilt> {
     let indexer = Indexer::new(vault.clone(), catalogue.clone());
-    let (begun, mut told) = (Instant::now(), Instant::now());
+    let (begun, mut told_at, mut told) = (Instant::now(), Instant::now(), Told::default());
     let (mut walk, mut rebuilt) = (Walk::over([keys::FACTS.to_owned()]), Rebuilt::default());
     while !walk.is_over() {
-        let next = stop.run_until_cancelled(next_page(&mut walk, vault, &indexer)).await;
+        let next = stop.run_until_cancelled(next_page(&mut walk, &mut told, vault, &indexer)).await;
         let Some(next) = next else { bail!("stopped after {} facts; run it again", rebuilt.facts) };
         let Indexed { known, unusable } = next?;
         rebuilt.facts += known.len();
+        told.unusable(&unusable);
         rebuilt.unusable.extend(unusable.iter().map(ToString::to_string));
-        if told.elapsed() >= TELL_EVERY {
-            told = Instant::now();
+        if told_at.elapsed() >= TELL_EVERY {
+            told_at = Instant::now();
             let last = known.last().map(|known| known.object.key.as_str());
             let seconds = begun.elapsed().as_secs();
             tracing::info!(facts = rebuilt.facts, unusable = rebuilt.unusable.len(), seconds, last, "rebuilding");
@@ -99,14 +100,19 @@ pub async fn rebuild(vault: &Vault, catalogue: &Catalogue, stop: &CancellationTo
 }
 
 /// One page into the catalogue; tried again while store or database are away.
-async fn next_page(walk: &mut Walk, vault: &Vault, indexer: &Indexer) -> Result<Indexed, RecordsError> {
+async fn next_page(
+    walk: &mut Walk,
+    told: &mut Told,
+    vault: &Vault,
+    indexer: &Indexer,
+) -> Result<Indexed, RecordsError> {
     let mut tries = 0;
     loop {
         tries += 1;
         let failed = match walk.page(vault, &vault.buckets().log).await {
             Ok(None) => return Ok(Indexed::default()),
             Ok(Some((Page { objects, disturbed, .. }, step))) => {
-                crate::metrics::disturbed(&disturbed);
+                told.disturbed(disturbed);
                 match indexer.index(&objects).await {
                     Ok(page) => {
                         walk.take(step);

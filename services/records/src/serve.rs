@@ -15,7 +15,9 @@ use custos_platform::{
 };
 use sqlx::migrate::Migrator;
 
-use crate::{Records, SCHEMA, api, catalogue::Catalogue, fingerprint, index::Indexer, metrics, rebuild, reconcile::Reconciler};
+use crate::{
+    Records, SCHEMA, api, catalogue::Catalogue, fingerprint, index::Indexer, metrics, rebuild, reconcile::Reconciler,
+};
 
 /// The schema, as SQL.
 pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -106,17 +108,14 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
     metrics::begin();
     check_health(&context, &vault, &catalogue);
     db::migrate(&pool, &MIGRATIONS, SCHEMA).await?;
-    let records = Arc::new(Records {
-        indexer: Indexer::new(vault.clone(), catalogue.clone()),
-        vault,
-        catalogue,
-        facts,
-        clock,
-    });
+    let records =
+        Arc::new(Records { indexer: Indexer::new(vault.clone(), catalogue.clone()), vault, catalogue, facts, clock });
     let reconciler = Reconciler::new(Arc::clone(&records), pool, args.reconcile_pages, args.patience);
     start_reconciler(&context, reconciler, args.reconcile);
     let follower = Arc::clone(&records);
-    worker::spawn(&lifecycle, bus, "records", args.slots.into(), move |delivery| Arc::clone(&follower).follow(delivery));
+    worker::spawn(&lifecycle, bus, "records", args.slots.into(), move |delivery| {
+        Arc::clone(&follower).follow(delivery)
+    });
     server.start(api::routes(records, authenticator, &context.meter));
     Ok(())
 }
@@ -147,4 +146,3 @@ fn start_reconciler(context: &Context, reconciler: Reconciler, every: Duration) 
         Ok(())
     });
 }
-

@@ -123,8 +123,10 @@ pub struct Gap {
 }
 
 impl Gap {
-    /// Compares what is found with what is wanted and with what was read back before.
-    pub fn between(found: &[Found], wanted: Timestamp, recorded: Option<&Recorded>) -> Self {
+    /// Compares what is found with what is wanted and with what was read back before. A date that has passed by `now` asks for
+    /// nothing any more, and the store would refuse it.
+    pub fn between(found: &[Found], wanted: Timestamp, recorded: Option<&Recorded>, now: Timestamp) -> Self {
+        let recorded = recorded.filter(|before| before.until > now);
         let mut gap = Self { short: Vec::new(), drifted: Vec::new(), gone: Vec::new() };
         for Found { object, lock } in found {
             let reaches = |date: Timestamp| matches!(lock, Lock::Until(until) if until.as_second() >= date.as_second());
@@ -132,7 +134,7 @@ impl Gap {
                 gap.gone.push(format!("{} version {} is gone", object.key, object.version));
                 continue;
             }
-            if !reaches(wanted) {
+            if wanted > now && !reaches(wanted) {
                 gap.short.push(object.clone());
             }
             // A version that came after the last look was never read back: it is late, not drifted.

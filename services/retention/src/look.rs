@@ -38,7 +38,7 @@ impl Retention {
         let owed = self.owed(&item, entry.as_ref()).await?;
         let found = self.locks(&item.objects).await?;
         let recorded = entry.as_ref().map(|entry| &entry.recorded);
-        let gap = Gap::between(&found, owed.wanted, recorded);
+        let gap = Gap::between(&found, owed.wanted, recorded, self.clock.now());
         self.report(&item, &gap).await?;
         self.extend(&item, &gap.short, owed.wanted).await?;
         let held = if gap.short.is_empty() { found } else { self.locks(&item.objects).await? };

@@ -21,7 +21,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{page, within};
 use crate::{
     Records, RecordsError,
-    catalogue::{Scope, read::DockingFilter},
+    catalogue::{Scope, lists::DockingFilter},
     fold::DockingRecord,
 };
 

@@ -17,7 +17,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{page, within};
 use crate::{
     Records, RecordsError,
-    catalogue::{Scope, read::IncidentFilter},
+    catalogue::{Scope, lists::IncidentFilter},
     fold::IncidentRecord,
 };
 
@@ -63,9 +63,9 @@ pub async fn incidents(
     let scope = Scope::of(&person);
     within(&scope, None, asked.unit.as_ref())?;
     let (limit, after) = (page::limit(asked.limit)?, page::place(LIST, asked.after.as_deref())?);
-    let filter =
-        IncidentFilter { unit: asked.unit, open: asked.open, class: asked.class.map(IncidentClass::as_str) };
-    let found = records.catalogue.incidents(&scope, &filter, after.as_ref(), limit).await.map_err(RecordsError::from)?;
+    let filter = IncidentFilter { unit: asked.unit, open: asked.open, class: asked.class.map(IncidentClass::as_str) };
+    let found =
+        records.catalogue.incidents(&scope, &filter, after.as_ref(), limit).await.map_err(RecordsError::from)?;
     records.searched(&person, &format!("incidents?{}", uri.query().unwrap_or_default()), found.rows.len()).await?;
     let next = found.next.map(|place| page::token(LIST, &place));
     Ok(Json(IncidentPage { incidents: found.rows, next }))

@@ -23,14 +23,9 @@ use crate::{
     Records, RecordsError,
     catalogue::{
         Scope,
-        read::Place,
-        search::{After, Axis, Filter},
+        search::{Axis, Filter},
     },
-    fold::{
-        ItemRecord,
-        item::State as ItemState,
-        kept::Class,
-    },
+    fold::{ItemRecord, item::State as ItemState, kept::Class},
     words::{self, Sentence},
 };
 
@@ -161,12 +156,12 @@ pub async fn items(
 ) -> Result<Json<ItemPage>, Problem> {
     let scope = Scope::of(&person);
     within(&scope, asked.tenant.as_ref(), asked.unit.as_ref())?;
-    let (limit, after) = (page::limit(asked.limit)?, asked.place()?);
+    let list = list(asked.time);
+    let (limit, after) = (page::limit(asked.limit)?, page::place(list, asked.after.as_deref())?);
     let filter = asked.filter()?;
-    let list = list(filter.axis);
     let found = records.catalogue.search(&scope, &filter, after.as_ref(), limit).await.map_err(RecordsError::from)?;
     records.searched(&person, &format!("items?{}", uri.query().unwrap_or_default()), found.rows.len()).await?;
-    let next = found.next.map(|After { at, code }| page::token(list, &Place { at, name: code.to_string() }));
+    let next = found.next.map(|place| page::token(list, &place));
     Ok(Json(ItemPage { items: found.rows.into_iter().map(ItemSummary::of).collect(), next }))
 }
 
@@ -179,11 +174,6 @@ fn list(axis: Axis) -> &'static str {
 }
 
 impl Asked {
-    fn place(&self) -> Result<Option<After>, Problem> {
-        let Some(Place { at, name }) = page::place(list(self.time), self.after.as_deref())? else { return Ok(None) };
-        Ok(Some(After { at, code: super::code(&name)? }))
-    }
-
     fn filter(self) -> Result<Filter, Problem> {
         Ok(Filter {
             from: page::from(self.from.as_deref())?,

@@ -6,7 +6,7 @@ use custos_platform::http::Problem;
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
-use crate::catalogue::read::Place;
+use crate::catalogue::lists::Place;
 
 /// Rows of a page when nothing is said.
 const USUAL: usize = 50;
@@ -40,7 +40,9 @@ fn moment(name: &str, text: &str, end: bool) -> Result<Timestamp, Problem> {
     let day = (text.len() == "2026-11-23".len()).then(|| text.parse::<Date>().ok()).flatten();
     let day = if end { day.and_then(|day| day.tomorrow().ok()) } else { day };
     day.and_then(|day| SHANGHAI.to_timestamp(day.at(0, 0, 0, 0)).ok()).ok_or_else(|| {
-        Problem::bad_request(format!("{name}: write a day such as 2026-11-23, or a time such as 2026-11-23T09:15:00+08:00"))
+        Problem::bad_request(format!(
+            "{name}: write a day such as 2026-11-23, or a time such as 2026-11-23T09:15:00+08:00"
+        ))
     })
 }
 
@@ -62,9 +64,12 @@ pub(super) fn token(list: &str, place: &Place) -> String {
 pub(super) fn place(list: &str, text: Option<&str>) -> Result<Option<Place>, Problem> {
     let Some(text) = text else { return Ok(None) };
     let decoded = BASE64_URL_SAFE_NO_PAD.decode(text).ok();
-    let token = decoded.and_then(|bytes| serde_json::from_slice::<Token>(&bytes).ok()).filter(|token| token.list == list);
-    let place = token.and_then(|Token { at, name, .. }| Some(Place { at: Timestamp::from_microsecond(at).ok()?, name }));
-    let wrong = || Problem::bad_request("after: pass the `next` of an earlier page of this list and order, as it was given");
+    let token =
+        decoded.and_then(|bytes| serde_json::from_slice::<Token>(&bytes).ok()).filter(|token| token.list == list);
+    let place =
+        token.and_then(|Token { at, name, .. }| Some(Place { at: Timestamp::from_microsecond(at).ok()?, name }));
+    let wrong =
+        || Problem::bad_request("after: pass the `next` of an earlier page of this list and order, as it was given");
     place.map(Some).ok_or_else(wrong)
 }
 

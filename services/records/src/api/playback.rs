@@ -39,7 +39,8 @@ pub async fn playback(
     let item = item::find(&records, &person, &code(&text)?, "playback").await?;
     let folder = keys::derived(item.code.key());
     // A derivation makes a handful of objects: one page is all there is.
-    let (keys, _) = records.vault.keys(&records.vault.buckets().derived, &folder, None).await.map_err(RecordsError::from)?;
+    let (keys, _) =
+        records.vault.keys(&records.vault.buckets().derived, &folder, None).await.map_err(RecordsError::from)?;
     let objects = keys.iter().filter_map(|key| key.strip_prefix(&folder)).map(str::to_owned).collect();
     Ok(Json(Derivatives { code: item.code.to_string(), playback: item.playback, objects }))
 }

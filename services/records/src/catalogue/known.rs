@@ -18,7 +18,9 @@ impl Catalogue {
         let known: HashMap<String, (String, String)> =
             known.into_iter().map(|(key, bucket, version)| (key, (bucket, version))).collect();
         let is_known = |object: &&StoredObject| {
-            known.get(&object.key).is_some_and(|(bucket, version)| (bucket, version) == (&object.bucket, &object.version))
+            known
+                .get(&object.key)
+                .is_some_and(|(bucket, version)| (bucket, version) == (&object.bucket, &object.version))
         };
         Ok(facts.iter().filter(|object| !is_known(object)).cloned().collect())
     }

@@ -61,7 +61,7 @@ impl Catalogue {
         filter: &DockingFilter,
         after: Option<&Place>,
         limit: usize,
-    ) -> sqlx::Result<Page<DockingRecord, Place>> {
+    ) -> sqlx::Result<Page<DockingRecord>> {
         let mut sql = QueryBuilder::<Postgres>::new("SELECT at, subject AS name, record FROM docking WHERE ");
         scope.push(&mut sql);
         if let Some(unit) = &filter.unit {
@@ -82,7 +82,7 @@ impl Catalogue {
         if filter.missing {
             sql.push(" AND missing > 0");
         }
-        push_newest_first(&mut sql, "subject", after);
+        push_newest_first(&mut sql, "at", "subject", after);
         self.records(sql, limit).await
     }
 
@@ -93,7 +93,7 @@ impl Catalogue {
         filter: &IncidentFilter,
         after: Option<&Place>,
         limit: usize,
-    ) -> sqlx::Result<Page<IncidentRecord, Place>> {
+    ) -> sqlx::Result<Page<IncidentRecord>> {
         let mut sql = QueryBuilder::<Postgres>::new("SELECT at, id AS name, record FROM incident WHERE ");
         scope.push(&mut sql);
         if let Some(unit) = &filter.unit {
@@ -108,25 +108,26 @@ impl Catalogue {
         if let Some(class) = filter.class {
             sql.push(" AND class = ").push_bind(class);
         }
-        push_newest_first(&mut sql, "id", after);
+        push_newest_first(&mut sql, "at", "id", after);
         self.records(sql, limit).await
     }
 
-    async fn records<T>(&self, sql: QueryBuilder<Postgres>, limit: usize) -> sqlx::Result<Page<T, Place>>
+    /// A page of records, of a statement that yields `at`, `name` and `record`.
+    pub(super) async fn records<T>(&self, sql: QueryBuilder<Postgres>, limit: usize) -> sqlx::Result<Page<T>>
     where
         T: serde::de::DeserializeOwned + Send + Unpin + 'static,
     {
-        let rows: Page<Listed<T>, Place> = self.page(sql, limit).await?;
+        let rows: Page<Listed<T>> = self.page(sql, limit).await?;
         Ok(Page { rows: rows.rows.into_iter().map(|listed| listed.record.0).collect(), next: rows.next })
     }
 
     /// Ends a statement with a limit and runs it. Planned for these very values: a unit may have ten items or ten million.
-    pub(super) async fn page<R>(&self, mut sql: QueryBuilder<Postgres>, limit: usize) -> sqlx::Result<Page<R, Place>>
+    pub(super) async fn page<R>(&self, mut sql: QueryBuilder<Postgres>, limit: usize) -> sqlx::Result<Page<R>>
     where
         R: Placed + for<'r> FromRow<'r, PgRow> + Send + Unpin,
     {
         sql.push(" LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1);
-        let mut rows: Vec<R> = sql.build_query_as().fetch_all(&self.pool).await?;
+        let mut rows: Vec<R> = sql.build_query_as().persistent(false).fetch_all(&self.pool).await?;
         let more = rows.len() > limit;
         rows.truncate(limit);
         let next = rows.last().filter(|_| more).map(Placed::place);
@@ -158,10 +159,11 @@ impl<'r, T: serde::de::DeserializeOwned + 'static> FromRow<'r, PgRow> for Listed
     }
 }
 
-fn push_newest_first(sql: &mut QueryBuilder<Postgres>, name: &str, after: Option<&Place>) {
+/// The order of a list, newest first, and where in it to begin.
+pub(super) fn push_newest_first(sql: &mut QueryBuilder<Postgres>, time: &str, name: &str, after: Option<&Place>) {
     if let Some(Place { at, name: last }) = after {
-        sql.push(" AND (at, ").push(name).push(") < (").push_bind(Moment(*at)).push(", ");
+        sql.push(" AND (").push(time).push(", ").push(name).push(") < (").push_bind(Moment(*at)).push(", ");
         sql.push_bind(last.clone()).push(")");
     }
-    sql.push(" ORDER BY at DESC, ").push(name).push(" DESC");
+    sql.push(" ORDER BY ").push(time).push(" DESC, ").push(name).push(" DESC");
 }

@@ -58,8 +58,11 @@ impl Catalogue {
     /// What is waited for, step by step.
     pub async fn backlog(&self) -> sqlx::Result<Vec<Backlog>> {
         let rows: Vec<(String, i64, Moment)> =
-            sqlx::query_as("SELECT step, count(*), min(since) FROM pending GROUP BY step").fetch_all(&self.pool).await?;
-        let backlog = |(step, items, since): (String, i64, Moment)| Backlog { step, items: items.unsigned_abs(), since: since.0 };
+            sqlx::query_as("SELECT step, count(*), min(since) FROM pending GROUP BY step")
+                .fetch_all(&self.pool)
+                .await?;
+        let backlog =
+            |(step, items, since): (String, i64, Moment)| Backlog { step, items: items.unsigned_abs(), since: since.0 };
         Ok(rows.into_iter().map(backlog).collect())
     }
 }

@@ -45,7 +45,7 @@ impl Catalogue {
         readings: bool,
         after: Option<&Place>,
         limit: usize,
-    ) -> sqlx::Result<Page<Entry, Place>> {
+    ) -> sqlx::Result<Page<Entry>> {
         let mut sql = QueryBuilder::<Postgres>::new("SELECT at, key, bucket, version, body FROM fact WHERE subject = ");
         sql.push_bind(format!("item/{code}"));
         if !readings {
@@ -55,7 +55,7 @@ impl Catalogue {
             sql.push(" AND (at, key) > (").push_bind(Moment(*at)).push(", ").push_bind(name).push(")");
         }
         sql.push(" ORDER BY at, key");
-        let rows: Page<TimelineRow, Place> = self.page(sql, limit).await?;
+        let rows: Page<TimelineRow> = self.page(sql, limit).await?;
         let entry = |row: TimelineRow| Entry {
             fact: row.body.0,
             object: StoredObject { bucket: row.bucket, key: row.key, version: row.version },

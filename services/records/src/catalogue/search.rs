@@ -2,14 +2,18 @@
 
 use custos_domain::{
     ids::{DeviceId, OfficerId, StationId, TenantId, UnitPath},
-    item::{ItemKind, UnifiedCode},
+    item::ItemKind,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use sqlx::{FromRow, Postgres, QueryBuilder, types::Json};
+use sqlx::{Postgres, QueryBuilder};
 use utoipa::ToSchema;
 
-use super::{Catalogue, Moment, Scope, scope::push_subtree};
+use super::{
+    Catalogue, Moment, Scope,
+    lists::{Page, Place, push_newest_first},
+    scope::push_subtree,
+};
 use crate::fold::{ItemRecord, item::State, kept::Class};
 
 /// By which time items are filtered and ordered.
@@ -67,54 +71,23 @@ pub struct Filter {
     pub incidents: Option<bool>,
 }
 
-/// The last item of a page: the next page begins after it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct After {
-    /// Its time on the axis, to the microsecond.
-    pub at: Timestamp,
-    /// Its code.
-    pub code: UnifiedCode,
-}
-
-/// One page.
-#[derive(Debug, Clone)]
-pub struct Page<T, C> {
-    /// The rows.
-    pub rows: Vec<T>,
-    /// Where the next page begins; none on the last.
-    pub next: Option<C>,
-}
-
 impl Catalogue {
     /// One page of at most `limit` items.
     pub async fn search(
         &self,
         scope: &Scope,
         filter: &Filter,
-        after: Option<&After>,
+        after: Option<&Place>,
         limit: usize,
-    ) -> sqlx::Result<Page<ItemRecord, After>> {
-        let mut sql = statement(scope, filter, after);
-        sql.push(" LIMIT ").push_bind(i64::try_from(limit).unwrap_or(i64::MAX - 1) + 1);
-        let mut rows: Vec<Found> = sql.build_query_as().fetch_all(&self.pool).await?;
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        let last = rows.last().filter(|_| more);
-        let next = last.map(|found| After { at: found.at.0, code: found.record.code.clone() });
-        Ok(Page { rows: rows.into_iter().map(|found| found.record.0).collect(), next })
+    ) -> sqlx::Result<Page<ItemRecord>> {
+        self.records(statement(scope, filter, after), limit).await
     }
 }
 
-#[derive(Debug, FromRow)]
-struct Found {
-    at: Moment,
-    record: Json<ItemRecord>,
-}
-
-fn statement(scope: &Scope, filter: &Filter, after: Option<&After>) -> QueryBuilder<Postgres> {
+fn statement(scope: &Scope, filter: &Filter, after: Option<&Place>) -> QueryBuilder<Postgres> {
     let time = filter.axis.column();
     let mut sql = QueryBuilder::new("SELECT ");
-    sql.push(time).push(" AS at, record FROM item WHERE ");
+    sql.push(time).push(" AS at, code AS name, record FROM item WHERE ");
     scope.push(&mut sql);
     if filter.axis == Axis::Started {
         sql.push(" AND started_at IS NOT NULL");
@@ -154,11 +127,7 @@ fn statement(scope: &Scope, filter: &Filter, after: Option<&After>) -> QueryBuil
             sql.push(" AND ").push(time).push(comparison).push_bind(Moment(value));
         }
     }
-    if let Some(After { at, code }) = after {
-        sql.push(" AND (").push(time).push(", code) < (").push_bind(Moment(*at)).push(", ");
-        sql.push_bind(code.to_string()).push(")");
-    }
-    sql.push(" ORDER BY ").push(time).push(" DESC, code DESC");
+    push_newest_first(&mut sql, time, "code", after);
     sql
 }
 
@@ -174,7 +143,7 @@ mod tests {
         let sql = statement(&Scope::Unit(tenant, unit), &filter, None);
         assert_eq!(
             sql.sql().as_str(),
-            "SELECT started_at AS at, record FROM item WHERE tenant = $1 AND (unit = $2 OR (unit >= $3 AND unit < $4)) \
+            "SELECT started_at AS at, code AS name, record FROM item WHERE tenant = $1 AND (unit = $2 OR (unit >= $3 AND unit < $4)) \
              AND started_at IS NOT NULL AND (unit = $5 OR (unit >= $6 AND unit < $7)) AND held \
              ORDER BY started_at DESC, code DESC"
         );

@@ -202,5 +202,11 @@ fn playback(facts: &[Known]) -> Playback {
         _ => None,
     });
     let pending = || "pending".to_owned();
-    derived.unwrap_or_else(|| Playback { outcome: pending(), detail: None, duration_ms: None, derived_at: None, derivation: None })
+    derived.unwrap_or_else(|| Playback {
+        outcome: pending(),
+        detail: None,
+        duration_ms: None,
+        derived_at: None,
+        derivation: None,
+    })
 }

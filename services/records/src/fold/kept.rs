@@ -105,7 +105,8 @@ pub(super) fn obligations(facts: &[Known]) -> Vec<Standing> {
 /// Open, unset and permanent obligations have no date: they end when people release every hold that stood for them, and not
 /// before there was one (requirements 1.8).
 fn ended(obligation: &Obligation, holds: &[HoldRecord]) -> bool {
-    let mut for_it = holds.iter().filter(|hold| hold.reason.as_ref().is_some_and(|r| r.cite == *obligation.cite())).peekable();
+    let mut for_it =
+        holds.iter().filter(|hold| hold.reason.as_ref().is_some_and(|r| r.cite == *obligation.cite())).peekable();
     obligation.is_hold() && for_it.peek().is_some() && for_it.all(|hold| !hold.stands())
 }
 

@@ -4,7 +4,10 @@ use custos_domain::{
     digest::{Crc64, Root, Sha256, Sm3},
     fact::{Act, Actor, Fact, IncidentClass, Subject, fact_id},
     hold::{HoldReason, Permanence},
-    ids::{DeviceId, DockingId, FactId, HoldId, OfficerId, PersonId, RecordingId, Segment, StationId, TenantId, UnitPath, UploadId},
+    ids::{
+        DeviceId, DockingId, FactId, HoldId, OfficerId, PersonId, RecordingId, Segment, StationId, TenantId, UnitPath,
+        UploadId,
+    },
     item::{ItemKey, ItemKind, UnifiedCode},
     keys,
     manifest::StoredObject,
@@ -226,7 +229,8 @@ fn what_may_be_deleted_is_never_guessed() {
 
     let asked = with(&[locked(21, 9000, unset())]);
     assert_eq!((asked.class, asked.eligible_from), (Class::Unset, None));
-    let ended = with(&[&[locked(21, 9000, unset()), placed(40, "A-15.0", Permanence::Open)][..], &release(50)].concat());
+    let ended =
+        with(&[&[locked(21, 9000, unset()), placed(40, "A-15.0", Permanence::Open)][..], &release(50)].concat());
     assert_eq!(ended.class, Class::Dated, "two people ended the hold that stood for it");
 }
 
@@ -235,7 +239,12 @@ fn a_hold_is_waited_for_where_one_is_asked_and_the_horizon_where_it_was_confirme
     let base = [deposited(), sealed(), derived(30), locked(20, 2000, unset())];
     let with = |more: &[Known]| steps(base.iter().chain(more).cloned());
     assert_eq!(with(&[]), [Step::Hold]);
-    let long = Obligation::Open { reason: OpenReason::LongTerm, cite: cite("E-14.0"), text: String::new(), origin: Origin::Text };
+    let long = Obligation::Open {
+        reason: OpenReason::LongTerm,
+        cite: cite("E-14.0"),
+        text: String::new(),
+        origin: Origin::Text,
+    };
     assert_eq!(with(&[locked(22, 2000, long)]), [Step::Hold, Step::Hold], "one for each article");
     assert_eq!(with(&[placed(40, "A-15.0", Permanence::Open)]), []);
     let permanent = [placed(40, "A-15.0", Permanence::Permanent), confirmed(41, Permanence::Permanent)];
@@ -256,11 +265,13 @@ fn a_docking_tells_what_never_arrived() {
     let subject = Subject::Docking { station: id("S01"), docking: id("018f-d") };
     let fact = |second, act: Act| {
         let base = deposited().fact;
-        let fact = Fact { id: fact_id(act.name(), &subject, ""), at: at(second), subject: subject.clone(), act, ..base };
+        let fact =
+            Fact { id: fact_id(act.name(), &subject, ""), at: at(second), subject: subject.clone(), act, ..base };
         Known { object: object(&keys::fact(&fact)), fact, evidence: None }
     };
     let file = |name: &str| custos_domain::fact::DeviceFile { name: name.into(), length: 1 };
-    let opened = Act::DockOpened { device: id("D1"), officer: None, files: vec![file("a"), file("b"), file("c")], clock: None };
+    let opened =
+        Act::DockOpened { device: id("D1"), officer: None, files: vec![file("a"), file("b"), file("c")], clock: None };
     let left = vec![custos_domain::fact::LeftFile { name: "b".into(), reason: "unreadable".into() }];
     let closed = Act::DockClosed { device: id("D1"), deposited: vec![code()], left, erased: 0 };
     let (opened, closed) = (fact(0, opened), fact(9, closed));

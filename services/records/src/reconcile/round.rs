@@ -10,7 +10,13 @@ use sqlx::PgPool;
 use tokio::{sync::Mutex, time::Instant};
 
 use super::recent;
-use crate::{Records, RecordsError, SCHEMA, index::Indexed, metrics, serve::MIGRATIONS, walk::Walk};
+use crate::{
+    Records, RecordsError, SCHEMA,
+    fold::Known,
+    metrics,
+    serve::MIGRATIONS,
+    walk::{Told, Walk},
+};
 
 /// Manifests without an item that are looked at again at the end of a walk, at most.
 const MOST_ORPHANS: usize = 10_000;
@@ -31,6 +37,7 @@ struct Walks {
     recent: Facts,
     full: Facts,
     manifests: Manifests,
+    told: Told,
 }
 
 /// A walk over facts.
@@ -59,18 +66,18 @@ impl Reconciler {
     /// One round.
     pub async fn round(&self) -> Result<(), RecordsError> {
         let mut walks = self.walks.lock().await;
-        let Walks { recent, full, manifests } = &mut *walks;
+        let Walks { recent, full, manifests, told } = &mut *walks;
         self.ensure_schema().await?;
         recent.begin(|| recent::prefixes(self.records.clock.now()));
-        if let Some(ended) = self.walk_facts(recent).await? {
+        if let Some(ended) = self.walk_facts(recent, told).await? {
             metrics::walked("recent", ended.took);
         }
         full.begin(|| vec![keys::FACTS.to_owned()]);
-        if let Some(ended) = self.walk_facts(full).await? {
+        if let Some(ended) = self.walk_facts(full, told).await? {
             metrics::walked("full", ended.took);
             metrics::unusable(ended.unusable);
         }
-        self.walk_manifests(manifests).await?;
+        self.walk_manifests(manifests, told).await?;
         self.records.ask_again(self.patience).await
     }
 
@@ -86,27 +93,26 @@ impl Reconciler {
     }
 
     /// Goes on with a walk over facts and indexes what the catalogue lacks. Tells when it came to its end.
-    async fn walk_facts(&self, facts: &mut Facts) -> Result<Option<Ended>, RecordsError> {
+    async fn walk_facts(&self, facts: &mut Facts, told: &mut Told) -> Result<Option<Ended>, RecordsError> {
         let Records { vault, catalogue, indexer, .. } = &*self.records;
         for _ in 0..self.pages {
-            let Some((Page { objects, disturbed, .. }, step)) = facts.walk.page(vault, &vault.buckets().log).await? else {
+            let Some((Page { objects, disturbed, .. }, step)) = facts.walk.page(vault, &vault.buckets().log).await?
+            else {
                 break;
             };
-            metrics::disturbed(&disturbed);
+            told.disturbed(disturbed);
             let unknown = catalogue.unknown_of(&objects).await?;
             let indexed = indexer.index(&unknown).await?;
-            self.tell(&indexed);
+            told.unusable(&indexed.unusable);
+            self.tell_late(&indexed.known);
             facts.unusable += indexed.unusable.len();
             facts.walk.take(step);
         }
         Ok(facts.walk.is_over().then(|| facts.end()))
     }
 
-    /// A fact that is new because it was stated a moment ago is no news of a fault.
-    fn tell(&self, Indexed { known, unusable }: &Indexed) {
-        for error in unusable {
-            tracing::error!(%error, "the custody log holds something the catalogue cannot read");
-        }
+    /// Counts facts that are news though they were stated long ago.
+    fn tell_late(&self, known: &[Known]) {
         let patience = SignedDuration::try_from(self.patience).unwrap_or(SignedDuration::MAX);
         let now = self.records.clock.now();
         let late = known.iter().filter(|known| now.duration_since(known.fact.at) > patience).count();
@@ -117,7 +123,7 @@ impl Reconciler {
     }
 
     /// Goes on with the walk over manifests. One without a stated deposit is ingest's to finish; here it is only counted.
-    async fn walk_manifests(&self, manifests: &mut Manifests) -> Result<(), RecordsError> {
+    async fn walk_manifests(&self, manifests: &mut Manifests, told: &mut Told) -> Result<(), RecordsError> {
         let Records { vault, catalogue, .. } = &*self.records;
         if manifests.walk.is_over() {
             *manifests = Manifests { walk: Walk::over([keys::MANIFESTS.to_owned()]), ..Manifests::default() };
@@ -125,7 +131,7 @@ impl Reconciler {
         let begun = *manifests.begun.get_or_insert_with(Instant::now);
         for _ in 0..self.pages {
             let Some((page, step)) = manifests.walk.page(vault, &vault.buckets().originals).await? else { break };
-            metrics::disturbed(&page.disturbed);
+            told.disturbed(page.disturbed);
             let found: Vec<String> = page.objects.into_iter().map(|object| object.key).collect();
             manifests.without_item.extend(catalogue.manifests_without_item(&found).await?);
             manifests.without_item.truncate(MOST_ORPHANS);

@@ -16,7 +16,11 @@ pub fn describe(act: &Act) -> Sentence {
             format!("執法記錄儀 {device} 接入採集站，內有文件 {} 個", files.len()),
         ),
         Act::DockClosed { deposited, left, erased, .. } => words(
-            format!("docking ended: {} deposited, {} left on the recorder, {erased} erased", deposited.len(), left.len()),
+            format!(
+                "docking ended: {} deposited, {} left on the recorder, {erased} erased",
+                deposited.len(),
+                left.len()
+            ),
             format!("採集結束：入庫 {} 個，留存 {} 個，清除 {erased} 個", deposited.len(), left.len()),
         ),
         Act::Deposited { .. } => words("stored, locked and described", "入庫：已存儲、鎖定並登記"),

@@ -36,7 +36,9 @@ fn first_lock(item: &ItemRecord) -> Sentence {
     let until = moment(item.locked_until);
     match item.class {
         Class::Pending => words(
-            format!("locked in the store until {until} (Asia/Shanghai); no period is stated, so no deletion may be proposed"),
+            format!(
+                "locked in the store until {until} (Asia/Shanghai); no period is stated, so no deletion may be proposed"
+            ),
             format!("存儲鎖定至 {until}（北京時間）；保存期限未載明，不得提請刪除"),
         ),
         _ => words(

@@ -108,20 +108,24 @@ fn only_a_lock_that_was_longer_has_drifted() {
         found("late", Lock::Until(at("2024-12-31T00:00Z"))),
         found("enough", Lock::Until(long)),
     ];
-    let gap = Gap::between(&all, long, Some(&recorded));
+    let early = at("2024-06-01T00:00Z");
+    let gap = Gap::between(&all, long, Some(&recorded), early);
     let names: Vec<&str> = gap.short.iter().map(|object| object.key.as_str()).collect();
     assert_eq!(names, ["kept", "lost", "weak", "late"]);
     assert_eq!(gap.drifted.len(), 2, "{:?}", gap.drifted);
     assert!(gap.drifted[0].starts_with("lost version 1 is locked until 2024-12-31"), "{:?}", gap.drifted);
     assert!(gap.drifted[1].starts_with("weak version 1 is locked not at all"), "{:?}", gap.drifted);
     assert_eq!(gap.gone, ["gone version 1 is gone"]);
-    assert_eq!(Gap::between(&all, long, None).drifted, Vec::<String>::new(), "nothing was read back before");
+    assert_eq!(Gap::between(&all, long, None, early).drifted, Vec::<String>::new(), "nothing was read back before");
+    let after = Gap::between(&all, long, Some(&recorded), long);
+    assert_eq!((after.short, after.drifted, after.gone.len()), (vec![], vec![], 1), "the dates have passed");
 }
 
 #[test]
 fn milliseconds_are_no_drift() {
     let recorded = Recorded { until: at("2025-01-01T00:00:00.9Z"), objects: vec![object("kept")] };
-    let gap = Gap::between(&[found("kept", Lock::Until(at("2025-01-01T00:00:00Z")))], recorded.until, Some(&recorded));
+    let kept = [found("kept", Lock::Until(at("2025-01-01T00:00:00Z")))];
+    let gap = Gap::between(&kept, recorded.until, Some(&recorded), at("2024-06-01T00:00Z"));
     assert_eq!(gap, Gap { short: vec![], drifted: vec![], gone: vec![] });
 }
 
