@@ -56,7 +56,7 @@ impl NotErased {
 pub fn erase(source: &Source, root: &Path, permission: &Permission, stop: &CancellationToken) -> Result<(), NotErased> {
     let folder = source.path.parent().unwrap_or(root);
     let real = folder.canonicalize().map_err(|e| NotErased::Failed(e.to_string()))?;
-    if false {
+    if real != folder || !real.starts_with(root) {
         return Err(NotErased::Other("its folder is not where it was listed".to_owned()));
     }
     let now = read::outboard(source, |_| {}, stop).map_err(|error| match error {

@@ -1,7 +1,8 @@
 //! What each service may do on the bus: everything is a list of subjects, and what is not on the list is refused.
 //!
-//! Nobody but the provisioner may touch streams and consumers, and nobody may announce another service's acts: with one stolen key
-//! the worst is a wake-up call too many, for consumers believe the store and not the message.
+//! Nobody but the provisioner may touch streams and consumers, and nobody but records, which repeats what was not heard, may
+//! announce another service's acts: with one stolen key the worst is a wake-up call too many, for consumers believe the store and
+//! not the message.
 
 use custos_proto::subject;
 
@@ -22,6 +23,10 @@ pub const ANNOUNCES: [(&str, &[&str]); 6] = [
     ),
     ("records", &["incident_closed", "record_read", "catalogue_searched"]),
 ];
+
+/// What records announces again when the step that must follow does not follow: every act others act on. Its reconciler is what
+/// makes a lost bus come back (INV-9).
+const REPEATS: (&str, &[&str]) = ("records", &["deposited", "sealed", "lock_extended", "hold_confirmed"]);
 
 /// The subjects of one user; what is not on a list is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +57,9 @@ impl Permissions {
         } else {
             let (_, acts) = ANNOUNCES.iter().find(|(name, _)| *name == user).ok_or_else(|| unknown(user))?;
             publish.extend(acts.iter().map(|act| subject::of_act(act)));
+            if user == REPEATS.0 {
+                publish.extend(REPEATS.1.iter().map(|act| subject::of_act(act)));
+            }
         }
         if CONSUMERS.iter().any(|consumer| consumer.service == user) {
             publish.extend([topology::next_subject(user), topology::ack_subject(user), topology::dead_subject(user)]);
@@ -129,6 +137,8 @@ mod tests {
         for act in CONSUMERS.iter().flat_map(|consumer| consumer.hears) {
             let announcers = ANNOUNCES.iter().filter(|(_, acts)| acts.contains(act)).count();
             assert_eq!(announcers, 1, "{act}");
+            let repeated = Permissions::of(REPEATS.0).expect("records").publish.contains(&subject::of_act(act));
+            assert!(repeated, "a lost `{act}` would never be heard");
         }
     }
 
