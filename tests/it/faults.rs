@@ -88,7 +88,10 @@ async fn the_bus_and_the_database_away_and_then_lost() -> anyhow::Result<()> {
     assert_eq!(again.codes().len(), 6, "{again:?}");
     let all: Vec<String> = docked.codes().into_iter().chain(again.codes()).collect();
     let items = site.settled("E", &all).await?;
-    assert_eq!(outcome(&items).into_iter().filter(|(code, _)| first.contains_key(code)).collect::<BTreeMap<_, _>>(), first);
+    assert_eq!(
+        outcome(&items).into_iter().filter(|(code, _)| first.contains_key(code)).collect::<BTreeMap<_, _>>(),
+        first
+    );
     exactly_once(&site, &all).await
 }
 

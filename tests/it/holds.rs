@@ -27,7 +27,7 @@ async fn one(site: &Site, tenant: &str) -> anyhow::Result<String> {
 /// Waits until the store's legal hold of every object of an item is `on`.
 async fn held(site: &Site, code: &str, on: bool) -> anyhow::Result<()> {
     let vault = site.vault()?;
-    eventually("the store's hold", Duration::from_secs(60), || async {
+    eventually("the store's hold", Duration::from_mins(1), || async {
         let objects = locked_objects(&vault, code).await?;
         ensure!(objects.len() >= 4, "only {} objects yet", objects.len());
         for object in objects {
@@ -42,7 +42,9 @@ async fn held(site: &Site, code: &str, on: bool) -> anyhow::Result<()> {
 async fn every_agency_keeps_by_its_own_regulation() -> anyhow::Result<()> {
     let site = Site::start().await?;
     let vault = site.vault()?;
-    for (tenant, period, cite) in [("B", "P3M", "B-4.6b"), ("C", "P6M", "C-11.1"), ("D", "P1Y", "D-14.1"), ("E", "P3M", "E-13.1")] {
+    for (tenant, period, cite) in
+        [("B", "P3M", "B-4.6b"), ("C", "P6M", "C-11.1"), ("D", "P1Y", "D-14.1"), ("E", "P3M", "E-13.1")]
+    {
         let code = one(&site, tenant).await?;
         let items = site.settled(tenant, std::slice::from_ref(&code)).await?;
         assert!(items[&code]["why"].to_string().contains(cite), "{tenant}: {}", items[&code]["why"]);
@@ -58,13 +60,17 @@ async fn every_agency_keeps_by_its_own_regulation() -> anyhow::Result<()> {
     held(&site, &code, true).await?;
     let (manifest, _) = manifest(&vault, &code).await?;
     assert_eq!(manifest.locked_until, eligible_from(manifest.ingested_at, Period::parse("P180D")?));
-    let items = eventually("A's hold in the catalogue", Duration::from_secs(60), || async {
+    let items = eventually("A's hold in the catalogue", Duration::from_mins(1), || async {
         let items = site.items("A").await?;
         ensure!(items.get(&code).is_some_and(|item| item["held"] == true), "{items:?}");
         Ok(items)
     })
     .await?;
-    assert!(items[&code]["why"].to_string().to_lowercase().contains("unset") || items[&code]["class"] == "unset", "{}", items[&code]);
+    assert!(
+        items[&code]["why"].to_string().to_lowercase().contains("unset") || items[&code]["class"] == "unset",
+        "{}",
+        items[&code]
+    );
     let eligible = site.get(Part::Retention, "a-archivist", "/v1/eligible").await?;
     assert!(!eligible.to_string().contains(&code), "{eligible}");
     Ok(())
@@ -78,7 +84,9 @@ async fn a_hold_needs_a_reason_a_leader_and_two_people_to_end() -> anyhow::Resul
     site.settled("E", std::slice::from_ref(&code)).await?;
 
     let place = |cite: &str| json!({ "items": [&code], "cite": cite, "text": "當事人投訴", "permanence": "open" });
-    let post = |person: &'static str, path: String, body| site.call(Part::LegalHold, person, Method::POST, Box::leak(path.into_boxed_str()), Some(body));
+    let post = |person: &'static str, path: String, body| {
+        site.call(Part::LegalHold, person, Method::POST, Box::leak(path.into_boxed_str()), Some(body))
+    };
     let (status, refused) = post("d-leader", "/v1/holds".into(), place("D-15.1")).await?;
     assert!([403, 404, 422].contains(&status.as_u16()), "another agency's leader: {status} {refused}");
     let (status, first) = post("e-officer", "/v1/holds".into(), place("E-14.1")).await?;
@@ -114,7 +122,9 @@ async fn a_hold_needs_a_reason_a_leader_and_two_people_to_end() -> anyhow::Resul
     held(&site, &code, false).await?;
     eventually("the facts of the hold", Duration::from_secs(30), || async {
         let facts = facts(&vault, &code).await?;
-        for (act, times) in [("hold_placed", 2), ("hold_confirmed", 1), ("hold_release_proposed", 2), ("hold_released", 2)] {
+        for (act, times) in
+            [("hold_placed", 2), ("hold_confirmed", 1), ("hold_release_proposed", 2), ("hold_released", 2)]
+        {
             let found = facts.iter().filter(|fact| fact.act.name() == act).count();
             ensure!(found == times, "{act}: {found}");
         }
@@ -139,10 +149,11 @@ async fn permanent_is_a_hold_at_once_and_the_horizon_on_confirmation() -> anyhow
     assert_eq!(vault.lock_of(&manifest.original).await?, Some(floor), "no horizon before a leader has confirmed");
 
     let path = format!("/v1/holds/{hold}/confirm");
-    let (status, body) = site.call(Part::LegalHold, "a-leader", Method::POST, &path, Some(json!({ "note": "同意" }))).await?;
+    let (status, body) =
+        site.call(Part::LegalHold, "a-leader", Method::POST, &path, Some(json!({ "note": "同意" }))).await?;
     assert_eq!(status, 200, "{body}");
     let horizon = eligible_from(manifest.ingested_at, Period::parse("P100Y")?);
-    eventually("the horizon", Duration::from_secs(60), || async {
+    eventually("the horizon", Duration::from_mins(1), || async {
         for object in locked_objects(&vault, &code).await? {
             let until = vault.lock_of(&object).await?.expect("a lock");
             let years = until.duration_since(manifest.ingested_at).as_hours() / (24 * 365);
@@ -170,16 +181,20 @@ async fn people_see_their_own_unit_and_only_with_a_good_token() -> anyhow::Resul
     assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("did you mean")), "{problem}");
 
     for service in [Part::Records, Part::Retention, Part::LegalHold] {
-        let url = format!("{}/v1/{}", site.stack.url(service), match service {
-            Part::Records => "items",
-            Part::Retention => "policies",
-            _ => "holds",
-        });
+        let url = format!(
+            "{}/v1/{}",
+            site.stack.url(service),
+            match service {
+                Part::Records => "items",
+                Part::Retention => "policies",
+                _ => "holds",
+            }
+        );
         let client = site.stack.https()?;
         let expired = site.stack.issuer()?.token(
             custos_local::seeds::find("e-leader")?,
             custos_platform::clock::Clock::system().now() - jiff::SignedDuration::from_hours(2),
-            Duration::from_secs(60),
+            Duration::from_mins(1),
         )?;
         let good = site.stack.token("e-leader")?;
         let forged = format!("{}x", &good[..good.len() - 2]);
@@ -197,7 +212,8 @@ async fn people_see_their_own_unit_and_only_with_a_good_token() -> anyhow::Resul
             let answer = reqwest::get(format!("{}{path}", site.stack.admin_url(service))).await?;
             assert_eq!(answer.status(), 200, "{service} {path}");
         }
-        let document: serde_json::Value = client.get(format!("{}/openapi.json", site.stack.url(service))).send().await?.json().await?;
+        let document: serde_json::Value =
+            client.get(format!("{}/openapi.json", site.stack.url(service))).send().await?.json().await?;
         assert!(document["paths"].as_object().is_some_and(|paths| paths.len() > 2), "{service}: {document}");
     }
     Ok(())

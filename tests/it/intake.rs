@@ -97,7 +97,8 @@ async fn what_does_not_add_up_is_refused_with_the_reason_and_leaves_nothing() ->
     assert_eq!((wrong_length.status, wrong_length.problem()), (422, "declaration-refused"), "{wrong_length:?}");
 
     let stranger = SigningKey::from_bytes(&[9; 32]);
-    let foreign = tus.declare_envelope(&serde_json::to_vec(&Envelope::seal(&honest, &stranger)?)?, honest.length).await?;
+    let foreign =
+        tus.declare_envelope(&serde_json::to_vec(&Envelope::seal(&honest, &stranger)?)?, honest.length).await?;
     assert_eq!((foreign.status, foreign.problem()), (422, "declaration-refused"), "{foreign:?}");
 
     let altered = String::from_utf8(envelope)?.replacen("\"payload\":\"ey", "\"payload\":\"eX", 1);
@@ -162,7 +163,8 @@ async fn only_stations_with_a_good_certificate_come_in() -> anyhow::Result<()> {
     let other = Site::with(StackConfig::test().with_services(&[])).await?;
     let stranger = other.stack.station(&other.station("E")?)?;
     let stranger = Tus { url: site.stack.url(Part::Ingest), ..Tus::with(&other, other.station("E")?, &stranger)? };
-    let mut client = reqwest::Client::builder().tls_certs_only([reqwest::Certificate::from_pem(&std::fs::read(site.stack.ca())?)?]);
+    let mut client =
+        reqwest::Client::builder().tls_certs_only([reqwest::Certificate::from_pem(&std::fs::read(site.stack.ca())?)?]);
     let identity = other.stack.station(&other.station("E")?)?;
     let pem = [std::fs::read(&identity.certificate)?, std::fs::read(&identity.key)?].concat();
     client = client.identity(reqwest::Identity::from_pem(&pem)?);
@@ -176,7 +178,7 @@ async fn only_stations_with_a_good_certificate_come_in() -> anyhow::Result<()> {
     let bytes = noise(MIB, 8);
     let upload = tus.begin("REVOKED_1", &bytes).await?;
     site.stack.authority().revoke(&station)?;
-    eventually("the revocation", Duration::from_secs(60), || async {
+    eventually("the revocation", Duration::from_mins(1), || async {
         match tus.patch(&upload, 0, bytes[..10].to_vec()).await {
             Err(_) => Ok(()),
             Ok(answer) if answer.status == 403 => Ok(()),

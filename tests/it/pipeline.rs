@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, time::Duration};
 
+use anyhow::Context;
 use custos_domain::{
     calendar::{Period, eligible_from},
     digest::Root,
@@ -57,7 +58,8 @@ async fn in_the_store(vault: &Vault, site: &Site, code: &str, file: &std::path::
     let local = std::fs::read(file)?;
     assert!(stored == local, "{code} is not the recorder's file");
 
-    let seal = vault.read_first(&vault.buckets().originals, &keys::seal(manifest.code.key())).await?.expect("seal");
+    let seal =
+        vault.read_first(&vault.buckets().originals, &keys::seal(manifest.code.key())).await?.context("no seal")?;
     let envelope: Envelope = serde_json::from_slice(&seal.bytes)?;
     let trust: Value = serde_json::from_slice(&std::fs::read(site.stack.trust_file())?)?;
     let trusted: Vec<KeyId> = serde_json::from_value(trust["seal"].clone())?;
@@ -117,9 +119,10 @@ async fn in_the_facts(site: &Site, vault: &Vault, code: &str) -> anyhow::Result<
 /// One item is one trace, from the station to the last worker.
 async fn in_the_trace(collector: &Collector, vault: &Vault, code: &str) -> anyhow::Result<()> {
     let (manifest, _) = manifest(vault, code).await?;
-    let traceparent = manifest.trace.expect("a trace");
+    let traceparent = manifest.trace.context("no trace")?;
     let trace = traceparent.split('-').nth(1).unwrap_or_default();
-    let expected = ["custos-dock", "custos-ingest", "custos-hashing", "custos-transcode", "custos-retention", "custos-records"];
+    let expected =
+        ["custos-dock", "custos-ingest", "custos-hashing", "custos-transcode", "custos-retention", "custos-records"];
     eventually("the trace", Duration::from_secs(30), || async {
         let spans = collector.trace(trace);
         let services: BTreeSet<&str> = spans.iter().map(|collected| collected.service.as_str()).collect();

@@ -56,7 +56,7 @@ impl Site {
 
     /// Waits until each of these items is sealed, derived from and locked to its obligation in the catalogue.
     pub async fn settled(&self, tenant: &str, codes: &[String]) -> anyhow::Result<BTreeMap<String, Value>> {
-        eventually("the catalogue", Duration::from_secs(120), || async {
+        eventually("the catalogue", Duration::from_mins(2), || async {
             let items = self.items(tenant).await?;
             for code in codes {
                 let item = items.get(code).with_context(|| format!("{code} is not catalogued"))?;

@@ -42,7 +42,7 @@ impl Site {
 
     /// Docks with these credentials.
     pub async fn dock_as(&self, identity: &Identity, folder: &Path, options: &[&str]) -> anyhow::Result<Docked> {
-        let output = self.dock_command(identity, folder, options)?.output().await.context("running custos-dock")?;
+        let output = self.dock_command(identity, folder, options).output().await.context("running custos-dock")?;
         let text = String::from_utf8_lossy(&output.stdout);
         Ok(Docked {
             code: output.status.code().unwrap_or(-1),
@@ -54,10 +54,10 @@ impl Site {
     /// Starts a docking and does not wait.
     pub fn start_dock(&self, tenant: &str, folder: &Path, options: &[&str]) -> anyhow::Result<Child> {
         let identity = self.stack.station(&self.station(tenant)?)?;
-        self.dock_command(&identity, folder, options)?.spawn().context("starting custos-dock")
+        self.dock_command(&identity, folder, options).spawn().context("starting custos-dock")
     }
 
-    fn dock_command(&self, identity: &Identity, folder: &Path, options: &[&str]) -> anyhow::Result<Command> {
+    fn dock_command(&self, identity: &Identity, folder: &Path, options: &[&str]) -> Command {
         let mut dock = Command::new(repository().join("target/debug/custos-dock"));
         dock.arg("push").arg(folder).args(["--json"]).args(options);
         dock.env("CUSTOS_INGEST_URL", self.stack.url(Part::Ingest))
@@ -70,6 +70,6 @@ impl Site {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
-        Ok(dock)
+        dock
     }
 }

@@ -18,8 +18,10 @@ pub mod tus;
 
 use std::{future::Future, time::Duration};
 
-
-/// Asks again and again until `probe` answers something, for at most `limit`; fails with what it last complained of.
+/// Asks again and again until `probe` answers something, for at most `limit`.
+///
+/// # Panics
+/// When the time is over, with what `probe` last complained of.
 pub async fn eventually<T, F>(what: &str, limit: Duration, mut probe: impl FnMut() -> F) -> anyhow::Result<T>
 where
     F: Future<Output = anyhow::Result<T>>,

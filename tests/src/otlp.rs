@@ -43,8 +43,9 @@ impl Collector {
     /// Spans of one trace, by its 32 hexadecimal digits.
     pub fn trace(&self, id: &str) -> Vec<Collected> {
         let spans = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let of_trace = |c: &&Collected| c.span.trace_id.iter().map(|b| format!("{b:02x}")).collect::<String>() == id;
-        spans.iter().filter(of_trace).cloned().collect()
+        let wanted = u128::from_str_radix(id, 16).ok();
+        let id_of = |span: &Span| span.trace_id.as_slice().try_into().ok().map(u128::from_be_bytes);
+        spans.iter().filter(|collected| id_of(&collected.span) == wanted && wanted.is_some()).cloned().collect()
     }
 }
 

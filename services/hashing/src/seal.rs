@@ -110,7 +110,11 @@ impl Hashing {
     async fn mismatch(&self, item: &Item, detail: &str) -> Result<(), Fault> {
         tracing::error!(item = %item.manifest.code, detail, "the stored original is not what was deposited");
         crate::serve::mismatched();
-        let report = Mismatch { detail: detail.to_owned(), found_at: self.clock.now(), original: item.manifest.original.clone() };
+        let report = Mismatch {
+            detail: detail.to_owned(),
+            found_at: self.clock.now(),
+            original: item.manifest.original.clone(),
+        };
         let bytes = serde_json::to_vec_pretty(&report).map_err(|e| Fault::reject(e.into()))?;
         self.write(item, &keys::mismatch(item.key()), bytes).await?;
         self.state_mismatch(item, report).await

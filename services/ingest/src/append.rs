@@ -107,8 +107,9 @@ impl Append<'_> {
         let permit = self.first_permit().await?;
         let tail = self.read_tail().await?;
         let outboard = self.outboard;
-        let mut assembler = Assembler::resume(outboard, self.received.contiguous, &tail)
-            .map_err(|bad| IngestError::Lost(format!("MiB {} was acknowledged in pieces and turned out damaged", bad.mib)))?;
+        let mut assembler = Assembler::resume(outboard, self.received.contiguous, &tail).map_err(|bad| {
+            IngestError::Lost(format!("MiB {} was acknowledged in pieces and turned out damaged", bad.mib))
+        })?;
         let end = self.receive(&mut assembler, body, permit).await;
         self.settle(&assembler, end).await
     }
@@ -204,7 +205,10 @@ impl Append<'_> {
         if len > before {
             let key = keys::tail(&self.target.session.upload, base, len);
             let bytes = Bytes::copy_from_slice(tail);
-            self.target.vault.write(&self.target.vault.buckets().intake, &key, bytes, "application/octet-stream").await?;
+            self.target
+                .vault
+                .write(&self.target.vault.buckets().intake, &key, bytes, "application/octet-stream")
+                .await?;
         }
         if let Some((key, at)) = &self.received.tail
             && (stored.is_none() || len > *at)
@@ -222,7 +226,9 @@ impl Append<'_> {
     async fn read_tail(&self) -> Result<Bytes, StoreError> {
         let Some((key, _)) = &self.received.tail else { return Ok(Bytes::new()) };
         let document = self.target.vault.read_latest(&self.target.vault.buckets().intake, key).await?;
-        document.map(|d| d.bytes).ok_or(StoreError::Unavailable { operation: "GetObject", detail: format!("{key} vanished") })
+        document
+            .map(|d| d.bytes)
+            .ok_or(StoreError::Unavailable { operation: "GetObject", detail: format!("{key} vanished") })
     }
 
     async fn first_permit(&self) -> Result<OwnedSemaphorePermit, IngestError> {

@@ -274,7 +274,8 @@ fn odd(manifest: &Manifest, declared: &Declaration) -> Vec<(IncidentClass, Strin
     if let Some(variant) = &manifest.code.key().variant {
         let first = UnifiedCode::of(declared.item());
         let (root, variant) = (manifest.root.short(), variant.as_str());
-        let detail = format!("other bytes (BLAKE3 {root}) came for {first}; kept as variant {variant} beside the first");
+        let detail =
+            format!("other bytes (BLAKE3 {root}) came for {first}; kept as variant {variant} beside the first");
         odd.push((IncidentClass::Variant, detail));
     }
     // A recorder whose battery ran flat starts again in 2015; a mistyped year may be 2099. Neither touches the lock (INV-11).
@@ -295,5 +296,9 @@ async fn finish(ingest: &Ingest, session: &Session, deposit: &Deposit) {
     }
     ingest.discard_leftovers(&session.upload).await;
     let waited = ingest.clock.now().duration_since(session.begun);
-    crate::metrics::deposited(deposit.manifest.kind, deposit.manifest.length, Duration::try_from(waited).unwrap_or_default());
+    crate::metrics::deposited(
+        deposit.manifest.kind,
+        deposit.manifest.length,
+        Duration::try_from(waited).unwrap_or_default(),
+    );
 }

@@ -7,12 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use custos_domain::{
-    declaration::Declaration,
-    dsse::Envelope,
-    ids::UploadId,
-    item::UnifiedCode,
-    keys,
-    outboard::MAX_LEN,
+    declaration::Declaration, dsse::Envelope, ids::UploadId, item::UnifiedCode, keys, outboard::MAX_LEN,
 };
 use custos_platform::http::problem::Document;
 use custos_platform::telemetry;
@@ -22,7 +17,9 @@ use crate::{
     Ingest,
     commit::Deposit,
     error::IngestError,
-    headers::{self, CUSTOS_CODE, CUSTOS_RECEIPT, TUS_RESUMABLE, UPLOAD_EXPIRES, UPLOAD_LENGTH, UPLOAD_OFFSET, VERSION, value},
+    headers::{
+        self, CUSTOS_CODE, CUSTOS_RECEIPT, TUS_RESUMABLE, UPLOAD_EXPIRES, UPLOAD_LENGTH, UPLOAD_OFFSET, VERSION, value,
+    },
     receive,
     session::{Held, Session, Stage},
     station::Station,
@@ -50,8 +47,7 @@ pub async fn declare(
 
 /// Believes a declaration only when it is this station's own, signed with its certificate's key, and makes sense.
 fn verify(ingest: &Ingest, station: &Station, envelope: &Envelope, length: u64) -> Result<Declaration, IngestError> {
-    let declared: Declaration =
-        envelope.open(&[station.key]).map_err(|e| IngestError::Declaration(e.to_string()))?;
+    let declared: Declaration = envelope.open(&[station.key]).map_err(|e| IngestError::Declaration(e.to_string()))?;
     let refuse = |why: String| Err(IngestError::Declaration(why));
     if (&declared.tenant, &declared.unit, &declared.station) != (&station.tenant, &station.unit, &station.id) {
         return Err(IngestError::Foreign(format!(
@@ -87,7 +83,9 @@ async fn session_for(
     let lost = match ingest.sessions.claimed(&item, &root).await? {
         None => None,
         Some(upload) => match ingest.sessions.load(&upload).await? {
-            Some(held) if !matches!(held.session.stage, Stage::Lost { .. }) => return admit(ingest, station, held).await,
+            Some(held) if !matches!(held.session.stage, Stage::Lost { .. }) => {
+                return admit(ingest, station, held).await;
+            }
             _ => Some(upload),
         },
     };

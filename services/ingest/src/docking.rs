@@ -4,12 +4,7 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Json,
-    extract::State,
-};
-use custos_platform::http::problem::Document;
-use custos_platform::http::extract::Path;
+use axum::{Json, extract::State};
 use custos_domain::{
     declaration::ClockOffset,
     fact::{Act, Actor, DeviceFile, Fact, LeftFile, Subject},
@@ -17,6 +12,8 @@ use custos_domain::{
     item::UnifiedCode,
 };
 use custos_platform::http::extract::Json as Body;
+use custos_platform::http::extract::Path;
+use custos_platform::http::problem::Document;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -76,12 +73,8 @@ pub async fn open(
     Body(opened): Body<OpenDocking>,
 ) -> Result<(StatusCode, Json<serde_json::Value>), IngestError> {
     bounded(opened.files.len(), opened.files.iter().map(|file| file.name.as_str()))?;
-    let act = Act::DockOpened {
-        device: opened.device,
-        officer: opened.officer,
-        files: opened.files,
-        clock: opened.clock,
-    };
+    let act =
+        Act::DockOpened { device: opened.device, officer: opened.officer, files: opened.files, clock: opened.clock };
     ingest.state(docking_fact(&ingest, &station, &opened.docking, act)).await?;
     Ok((StatusCode::CREATED, Json(serde_json::json!({ "docking": opened.docking }))))
 }

@@ -49,7 +49,9 @@ pub enum IngestError {
         offset: u64,
     },
     /// A MiB that is not the declared one.
-    #[error("MiB {mib} does not match the outboard: it was damaged on the way or on the medium. Send again from byte {offset}")]
+    #[error(
+        "MiB {mib} does not match the outboard: it was damaged on the way or on the medium. Send again from byte {offset}"
+    )]
     Checksum {
         /// Which, counted from zero.
         mib: usize,

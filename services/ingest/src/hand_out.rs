@@ -8,8 +8,6 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use bytes::Bytes;
-use custos_platform::http::problem::Document;
-use custos_platform::http::extract::Path;
 use custos_domain::{
     digest::Root,
     dsse::Envelope,
@@ -20,6 +18,8 @@ use custos_domain::{
     receipt::{ErasePermit, Receipt},
     seal::Seal,
 };
+use custos_platform::http::extract::Path;
+use custos_platform::http::problem::Document;
 use custos_platform::vault::{documents::Created, read::VersionHead};
 use http::{StatusCode, header::RETRY_AFTER};
 use serde_json::json;
@@ -103,7 +103,8 @@ pub async fn permit(
         return Ok(later(5, json!({ "state": "awaiting_seal" })));
     };
     let seal = verified_seal(&ingest, &deposit, &seal.bytes)?;
-    let age = Duration::try_from(ingest.trusted_now()?.duration_since(deposit.manifest.ingested_at)).unwrap_or_default();
+    let age =
+        Duration::try_from(ingest.trusted_now()?.duration_since(deposit.manifest.ingested_at)).unwrap_or_default();
     if let Some(left) = ingest.settle.checked_sub(age).filter(|left| !left.is_zero()) {
         return Ok(later(left.as_secs() + 1, json!({ "state": "settling" })));
     }
@@ -160,9 +161,11 @@ fn verified_seal(ingest: &Ingest, deposit: &Deposit, bytes: &[u8]) -> Result<Env
 async fn read_again(ingest: &Ingest, deposit: &Deposit) -> Result<VersionHead, IngestError> {
     let manifest = &deposit.manifest;
     let gone = |what: &str| IngestError::NoPermit(format!("the store no longer has {what}"));
-    let head = ingest.vault.head_version(&manifest.original).await.map_err(|error| {
-        if error.is_not_found() { gone("the original") } else { error.into() }
-    })?;
+    let head = ingest
+        .vault
+        .head_version(&manifest.original)
+        .await
+        .map_err(|error| if error.is_not_found() { gone("the original") } else { error.into() })?;
     if head.length != manifest.length || head.crc.is_some_and(|crc| crc != manifest.crc) {
         return Err(gone("these bytes"));
     }

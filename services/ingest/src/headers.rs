@@ -90,7 +90,8 @@ mod tests {
     fn numbers_are_digits_only() {
         assert_eq!(number(&with(UPLOAD_OFFSET, "42"), &UPLOAD_OFFSET).expect("number"), 42);
         for text in ["", "-1", "+1", "1.0", "0x10", "99999999999999999999999", "１"] {
-            let headers = HeaderMap::from_iter([(UPLOAD_OFFSET, HeaderValue::from_bytes(text.as_bytes()).expect("header"))]);
+            let headers =
+                HeaderMap::from_iter([(UPLOAD_OFFSET, HeaderValue::from_bytes(text.as_bytes()).expect("header"))]);
             assert!(number(&headers, &UPLOAD_OFFSET).is_err(), "{text}");
         }
     }

@@ -97,7 +97,8 @@ impl Ingest {
             None => self.vault.read_first(&buckets.originals, &keys::outboard(&session.upload, session.begun)).await?,
         };
         let document = document.ok_or(IngestError::OutboardRequired)?;
-        Outboard::decode(&document.bytes).map_err(|e| IngestError::Internal(format!("the stored outboard is unreadable: {e}")))
+        Outboard::decode(&document.bytes)
+            .map_err(|e| IngestError::Internal(format!("the stored outboard is unreadable: {e}")))
     }
 
     /// A fact of this service about `subject`, now.

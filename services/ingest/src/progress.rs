@@ -91,7 +91,9 @@ fn good_parts(parts: Vec<Part>, outboard: &Outboard) -> BTreeMap<usize, Part> {
     indexed
         .filter(|(index, part)| {
             let expected = outboard.part_crc(*index);
-            part.length == outboard.part_len(*index) && expected.is_some() && part.crc.is_none_or(|crc| Some(crc) == expected)
+            part.length == outboard.part_len(*index)
+                && expected.is_some()
+                && part.crc.is_none_or(|crc| Some(crc) == expected)
         })
         .collect()
 }

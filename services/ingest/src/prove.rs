@@ -2,13 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::{
-    body::Bytes,
-    extract::State,
-};
-use custos_platform::http::problem::Document;
-use custos_platform::http::extract::Path;
+use axum::{body::Bytes, extract::State};
 use custos_domain::{ids::UploadId, keys, outboard::Outboard};
+use custos_platform::http::extract::Path;
+use custos_platform::http::problem::Document;
 use custos_platform::vault::{StoreError, multipart::Creation};
 use http::StatusCode;
 

@@ -7,9 +7,9 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
-use custos_platform::http::problem::Document;
-use custos_platform::http::extract::Path;
 use custos_domain::ids::UploadId;
+use custos_platform::http::extract::Path;
+use custos_platform::http::problem::Document;
 use custos_platform::vault::StoreError;
 use http::{
     HeaderMap, HeaderValue, StatusCode,
@@ -21,7 +21,10 @@ use crate::{
     Ingest,
     append::{Append, Appended, Target},
     error::IngestError,
-    headers::{self, CUSTOS_CODE, CUSTOS_OUTBOARD, CUSTOS_RECEIPT, TUS_RESUMABLE, UPLOAD_EXPIRES, UPLOAD_LENGTH, UPLOAD_OFFSET, VERSION, value},
+    headers::{
+        self, CUSTOS_CODE, CUSTOS_OUTBOARD, CUSTOS_RECEIPT, TUS_RESUMABLE, UPLOAD_EXPIRES, UPLOAD_LENGTH,
+        UPLOAD_OFFSET, VERSION, value,
+    },
     progress::{self, Progress},
     session::{Held, Session, Stage},
     station::Station,
@@ -65,8 +68,7 @@ pub async fn patch(
     let held = ingest.session_of(&station, &upload).await?;
     // A task of its own: when the connection breaks, what has arrived is still put down.
     let work = append(Arc::clone(&ingest), held, offset, body).instrument(tracing::Span::current());
-    let (session, offset) =
-        ingest.lifecycle.track(work).await.map_err(|e| IngestError::Internal(e.to_string()))??;
+    let (session, offset) = ingest.lifecycle.track(work).await.map_err(|e| IngestError::Internal(e.to_string()))??;
     let mut response = StatusCode::NO_CONTENT.into_response();
     describe(response.headers_mut(), &session, offset);
     Ok(response)
@@ -113,7 +115,8 @@ async fn append(ingest: Arc<Ingest>, held: Held, offset: u64, body: Body) -> Res
         Progress::Receiving(received) => {
             let floor = ingest.floor(session.tenant(), ingest.trusted_now()?)?;
             let target = Target { vault: ingest.vault.clone(), session: Arc::new(session.clone()), floor };
-            let append = Append { budget: &ingest.budget, target, outboard: &outboard, received, stop: turn.stop.clone() };
+            let append =
+                Append { budget: &ingest.budget, target, outboard: &outboard, received, stop: turn.stop.clone() };
             append.run(body.into_data_stream()).await?
         }
     };

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use custos_domain::outboard::PART;
 use custos_platform::{
     bus::{Bus, BusArgs},
     clock::Clock,
@@ -21,7 +22,6 @@ use custos_platform::{
     sweep::Sweep,
     vault::{StoreArgs, StoreError, Vault},
 };
-use custos_domain::outboard::PART;
 use tokio::sync::Semaphore;
 
 use crate::{
@@ -166,7 +166,9 @@ fn reconcile(ingest: &Arc<Ingest>, every: Duration) {
     let sweep = Sweep::new("ingest.reconcile", every);
     lifecycle.spawn("ingest.reconcile", async move {
         sweep
-            .run(soft, || async { reconciler.round(&ingest).await.map(|finished| tracing::debug!(finished, "reconciled")) })
+            .run(soft, || async {
+                reconciler.round(&ingest).await.map(|finished| tracing::debug!(finished, "reconciled"))
+            })
             .await;
         Ok(())
     });

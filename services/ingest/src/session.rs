@@ -201,5 +201,9 @@ fn encode<T: Serialize>(value: &T) -> Bytes {
 }
 
 fn unreadable(key: &str, error: &serde_json::Error) -> StoreError {
-    StoreError::Refused { operation: "GetObject", code: "UnreadableDocument".to_owned(), detail: format!("{key}: {error}") }
+    StoreError::Refused {
+        operation: "GetObject",
+        code: "UnreadableDocument".to_owned(),
+        detail: format!("{key}: {error}"),
+    }
 }

@@ -36,8 +36,7 @@ impl Station {
     /// Whether the session is this station's. Another's is treated as if it did not exist.
     pub fn owns(&self, session: &Session) -> bool {
         let declared = &session.declaration;
-        declared.tenant == self.tenant
-            && (declared.station == self.id || session.shared_with.contains(&self.id))
+        declared.tenant == self.tenant && (declared.station == self.id || session.shared_with.contains(&self.id))
     }
 }
 

@@ -46,7 +46,8 @@ impl Ingest {
         original: &StoredObject,
         reason: &str,
     ) -> Result<IngestError, IngestError> {
-        let document = serde_json::json!({ "upload": session.upload, "reason": reason, "original": original, "session": session });
+        let document =
+            serde_json::json!({ "upload": session.upload, "reason": reason, "original": original, "session": session });
         let key = keys::rejected(&session.upload, session.begun);
         let until = self.floor(session.tenant(), self.trusted_now()?)?;
         let bytes = Bytes::from(document.to_string());

@@ -75,7 +75,9 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
         async move { Ok(bus.verify().await?) }
     });
     let transcode = Arc::new(Transcode { vault, facts, clock, sandbox, limits, scratch: args.scratch });
-    worker::spawn(&lifecycle, bus, "transcode", args.slots.into(), move |delivery| Arc::clone(&transcode).handle(delivery));
+    worker::spawn(&lifecycle, bus, "transcode", args.slots.into(), move |delivery| {
+        Arc::clone(&transcode).handle(delivery)
+    });
     Ok(())
 }
 

@@ -47,7 +47,7 @@ impl Transcode {
         let manifest: Manifest = serde_json::from_slice(&document.bytes).map_err(|e| Fault::reject(e.into()))?;
         let (record, object) = match publish::published(&self.vault, &manifest).await.map_err(of_publish)? {
             Some(published) => published,
-            None => self.derive(&manifest, &delivery).await?,
+            None => Box::pin(self.derive(&manifest, &delivery)).await?,
         };
         self.state(&sealed, &manifest, &record, object).await
     }
@@ -79,12 +79,18 @@ impl Transcode {
             derivation,
         };
         let publishing = publish::publish(&self.vault, &record, &out, &piece);
-        let object = while_moving(delivery, &moved, publishing).await?.map_err(of_publish)?;
+        let object = while_moving(delivery, &moved, Box::pin(publishing)).await?.map_err(of_publish)?;
         crate::serve::derived(&publish::outcome(&record).0);
         Ok((record, object))
     }
 
-    async fn state(&self, sealed: &Fact, manifest: &Manifest, record: &Record, object: StoredObject) -> Result<(), Fault> {
+    async fn state(
+        &self,
+        sealed: &Fact,
+        manifest: &Manifest,
+        record: &Record,
+        object: StoredObject,
+    ) -> Result<(), Fault> {
         let (outcome, detail) = publish::outcome(record);
         let duration_ms = record.derivation.technical.as_ref().and_then(|technical| technical.duration_ms);
         let act = Act::Derived { outcome, detail, derivation: object, duration_ms };

@@ -74,7 +74,10 @@ impl Envelope {
     /// The document, when one of `trusted` signed exactly these bytes.
     pub fn open<D: Document>(&self, trusted: &[KeyId]) -> Result<D, SignatureError> {
         if self.payload_type != D::TYPE {
-            return Err(SignatureError::Type { expected: D::TYPE, found: self.payload_type.escape_debug().take(80).collect() });
+            return Err(SignatureError::Type {
+                expected: D::TYPE,
+                found: self.payload_type.escape_debug().take(80).collect(),
+            });
         }
         let payload = self.payload()?;
         let signature = self.signatures.iter().find(|s| trusted.contains(&s.keyid)).ok_or_else(|| self.stranger())?;
@@ -136,7 +139,8 @@ impl TryFrom<String> for KeyId {
     type Error = String;
     fn try_from(text: String) -> Result<Self, String> {
         let mut bytes = [0; 32];
-        hex::decode_to_slice(&text, &mut bytes).map_err(|_| "expected 64 hexadecimal digits of an Ed25519 public key".to_owned())?;
+        hex::decode_to_slice(&text, &mut bytes)
+            .map_err(|_| "expected 64 hexadecimal digits of an Ed25519 public key".to_owned())?;
         Ok(Self(bytes))
     }
 }
@@ -191,6 +195,9 @@ mod tests {
 
     #[test]
     fn the_pre_authentication_encoding_is_the_one_of_the_specification() {
-        assert_eq!(pre_authentication("http://example.com/HelloWorld", b"hello world"), b"DSSEv1 29 http://example.com/HelloWorld 11 hello world");
+        assert_eq!(
+            pre_authentication("http://example.com/HelloWorld", b"hello world"),
+            b"DSSEv1 29 http://example.com/HelloWorld 11 hello world"
+        );
     }
 }

@@ -157,14 +157,7 @@ pub struct OutboardBuilder {
 
 impl Default for OutboardBuilder {
     fn default() -> Self {
-        Self {
-            group: Vec::new(),
-            groups: Vec::new(),
-            part: new_crc(),
-            part_len: 0,
-            parts: Vec::new(),
-            len: 0,
-        }
+        Self { group: Vec::new(), groups: Vec::new(), part: new_crc(), part_len: 0, parts: Vec::new(), len: 0 }
     }
 }
 

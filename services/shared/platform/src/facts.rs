@@ -4,11 +4,7 @@
 //! what: a step that runs twice states one fact, and the first statement stands.
 
 use bytes::Bytes;
-use custos_domain::{
-    fact::Fact,
-    keys,
-    manifest::StoredObject,
-};
+use custos_domain::{fact::Fact, keys, manifest::StoredObject};
 use custos_proto::Announcement;
 use jiff::ToSpan;
 
@@ -71,8 +67,10 @@ impl FactLog {
     pub async fn state(&self, fact: &Fact) -> Result<StatedFact, StoreError> {
         let bytes = Bytes::from(serde_json::to_vec_pretty(fact).map_err(|e| unreadable(fact.id.as_str(), &e))?);
         let until = self.clock.now() + (24 * i64::from(self.lock_days)).hours();
-        let created =
-            self.vault.create_locked(&self.vault.buckets().log, &keys::fact(fact), bytes, "application/json", until).await?;
+        let created = self
+            .vault
+            .create_locked(&self.vault.buckets().log, &keys::fact(fact), bytes, "application/json", until)
+            .await?;
         match created {
             Created::Now(object) => Ok(StatedFact { fact: fact.clone(), object, new: true }),
             Created::Before(document) => {

@@ -17,7 +17,8 @@ pub struct PolicyArgs {
 /// Reads and checks every policy of the folder; one bad file is an error, not a gap.
 pub fn load(args: &PolicyArgs) -> Result<PolicySet, ConfigError> {
     let wrong = |problem: String| ConfigError::new("--policies", problem);
-    let folder = std::fs::read_dir(&args.policies).map_err(|e| ConfigError::unreadable("--policies", &args.policies, &e))?;
+    let folder =
+        std::fs::read_dir(&args.policies).map_err(|e| ConfigError::unreadable("--policies", &args.policies, &e))?;
     let mut files = Vec::new();
     for entry in folder {
         let path = entry.map_err(|e| ConfigError::unreadable("--policies", &args.policies, &e))?.path();

@@ -11,8 +11,8 @@
 //! 6. [`doors`]: legal holds, and the few deletes there are (intake and derived only).
 //! 7. [`listing`]: walks by prefix.
 
-pub mod doors;
 pub mod documents;
+pub mod doors;
 mod error;
 pub mod files;
 pub mod listing;

@@ -119,11 +119,10 @@ impl<'a> Bench<'a> {
                 let detail = format!("signal {signal}; {}", complaint(&report.stderr));
                 Err(Halt::Outcome(Outcome::Undecodable { reason: Reason::DecoderCrashed, detail }))
             }
-            Exit::Failed(_) if self.disk_is_full() => Err(DeriveError::DiskFull(self.out.to_owned()).into()),
             Exit::Failed(_) if refuses_arguments(&report.stderr) => {
                 Err(DeriveError::Tool(complaint(&report.stderr)).into())
             }
-            Exit::Failed(_) => Ok(Finished { success: false, stderr: report.stderr.clone() }),
+            Exit::Failed(_) => self.check_disk().map(|()| Finished { success: false, stderr: report.stderr.clone() }),
         }
     }
 
@@ -134,6 +133,11 @@ impl<'a> Bench<'a> {
             Stop::Interrupted => DeriveError::Interrupted(program.name()),
             Stop::Io(error) => DeriveError::io(self.out)(error),
         }
+    }
+
+    /// Whatever goes wrong on a full disk, the input is not to blame.
+    pub(super) fn check_disk(&self) -> Step<()> {
+        if self.disk_is_full() { Err(DeriveError::DiskFull(self.out.to_owned()).into()) } else { Ok(()) }
     }
 
     fn disk_is_full(&self) -> bool {

@@ -18,6 +18,7 @@ use super::progress::{Progress, Stage};
 use super::sandbox::{INPUT, Sandbox};
 use super::scan::{Scan, Source, scan};
 use super::technical::{Gap, StreamKind, TechnicalMetadata};
+use super::timeline::GAPS_KEPT;
 use super::{DeriveError, Limits, outputs, photo, riff, storyboard, waveform};
 
 /// What to derive from, and where to put it.
@@ -155,6 +156,7 @@ fn complete(technical: &mut TechnicalMetadata, found: &Scan) {
         let (from_ms, to_ms) = (main.span / 1000, found.audio.span / 1000);
         technical.duration_ms = Some(to_ms);
         technical.gap_count = technical.gap_count.saturating_add(1);
+        technical.gaps.truncate(GAPS_KEPT - 1);
         technical.gaps.push(Gap { from_ms, to_ms });
     }
     technical.backward_jumps = main.backward_jumps;
@@ -192,6 +194,8 @@ async fn play(bench: &mut Bench<'_>, technical: &TechnicalMetadata, media: Durat
         let copy = match playback::attempt(bench, plan, technical, media).await? {
             Ok(copy) => copy,
             Err(Failure(stderr)) => {
+                // FFmpeg may end well although its last writes failed.
+                bench.check_disk()?;
                 words = stderr;
                 continue;
             }

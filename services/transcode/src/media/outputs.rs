@@ -25,7 +25,7 @@ pub(super) async fn accept(out: &Path, role: Role) -> Option<OutputFile> {
 }
 
 /// Removes one output, so that an old one is never taken for a new one.
-pub(super) async fn discard(out: &Path, role: Role) -> Result<(), DeriveError> {
+async fn discard(out: &Path, role: Role) -> Result<(), DeriveError> {
     let path = out.join(role.file_name());
     match fs::remove_file(&path).await {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(DeriveError::io(path)(error)),

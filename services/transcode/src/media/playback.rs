@@ -28,16 +28,16 @@ pub(super) struct Copy {
 #[derive(Debug)]
 pub(super) struct Failure(pub(super) String);
 
-/// One attempt; `media` is how much of the longest stream there is. A copy that lacks much of the recording is refused if it was a stream copy: encoding may save more.
+/// One attempt, on an emptied output folder; `media` is how much of the longest stream there is.
+///
+/// A copy that lacks much of the recording is refused if it was a stream copy: encoding may save more.
 pub(super) async fn attempt(
     bench: &mut Bench<'_>,
     plan: &Plan,
     technical: &TechnicalMetadata,
     media: Duration,
 ) -> Step<Result<Copy, Failure>> {
-    for role in [Role::PlaybackPlaylist, Role::PlaybackMedia] {
-        outputs::discard(bench.out, role).await?;
-    }
+    outputs::tidy(bench.out, &[]).await?;
     let covered_ms = technical.covered_ms.unwrap_or(0);
     let budget = bench.limits.converting(technical.bytes, media);
     let finished = bench.convert(Stage::Playback, arguments(bench, plan, technical), &budget).await?;

@@ -49,7 +49,7 @@ fn microseconds(text: &str) -> Option<i64> {
 const REORDER: usize = 20;
 /// Shorter than this, time without frames is low light or a busy recorder, not a gap.
 const SHORTEST_GAP: i64 = 500_000;
-const GAPS_KEPT: usize = 256;
+pub(super) const GAPS_KEPT: usize = 256;
 const KEYFRAMES_KEPT: usize = 4096;
 const DISTANCES_KEPT: usize = 31;
 

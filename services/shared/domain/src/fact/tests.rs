@@ -50,6 +50,7 @@ fn stored_facts_of_every_release_are_still_read() {
 /// The id decides the key a fact is stated at: a change of its derivation would state old facts again.
 #[test]
 fn ids_of_every_release_are_still_derived() {
-    let fact: Fact = serde_json::from_str(GOLDEN.lines().find(|line| line.contains("\"sealed\"")).expect("sealed")).expect("fact");
+    let fact: Fact =
+        serde_json::from_str(GOLDEN.lines().find(|line| line.contains("\"sealed\"")).expect("sealed")).expect("fact");
     assert_eq!(fact_id(fact.act.name(), &fact.subject, "hashing"), fact.id);
 }

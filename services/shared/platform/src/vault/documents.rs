@@ -122,10 +122,11 @@ impl Vault {
         let answer = call("GetObject", request.send()).await?;
         let version = answer.version_id().unwrap_or("null").to_owned();
         let etag = answer.e_tag().unwrap_or_default().to_owned();
-        let bytes = answer.body.collect().await.map_err(|e| StoreError::Unavailable {
-            operation: "GetObject",
-            detail: e.to_string(),
-        })?;
+        let bytes = answer
+            .body
+            .collect()
+            .await
+            .map_err(|e| StoreError::Unavailable { operation: "GetObject", detail: e.to_string() })?;
         let object = StoredObject { bucket: bucket.to_owned(), key: key.to_owned(), version };
         Ok(StoredDocument { bytes: bytes.into_bytes(), object, etag })
     }
@@ -150,9 +151,8 @@ impl Vault {
             .set_if_none_match(conditions.if_none_match.then(|| "*".to_owned()))
             .body(bytes.into());
         if let Some(until) = conditions.locked_until {
-            request = request
-                .object_lock_mode(ObjectLockMode::Compliance)
-                .object_lock_retain_until_date(lock_date(until));
+            request =
+                request.object_lock_mode(ObjectLockMode::Compliance).object_lock_retain_until_date(lock_date(until));
         }
         let answer = call("PutObject", request.customize().disable_payload_signing().send()).await?;
         let version = answer.version_id().unwrap_or("null").to_owned();

@@ -32,12 +32,8 @@ impl Vault {
 
     /// Whether the store's legal hold is on for one version.
     pub async fn is_held(&self, object: &StoredObject) -> Result<bool, StoreError> {
-        let request = self
-            .control
-            .get_object_legal_hold()
-            .bucket(&object.bucket)
-            .key(&object.key)
-            .version_id(&object.version);
+        let request =
+            self.control.get_object_legal_hold().bucket(&object.bucket).key(&object.key).version_id(&object.version);
         let answer = match call("GetObjectLegalHold", request.send()).await {
             Err(StoreError::Refused { code, .. }) if code == "NoSuchObjectLockConfiguration" => return Ok(false),
             other => other?,

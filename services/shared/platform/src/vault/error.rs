@@ -92,6 +92,10 @@ impl StoreError {
 
     /// An answer without what it must carry.
     pub(super) fn incomplete(operation: &'static str, what: &str) -> Self {
-        Self::Refused { operation, code: "IncompleteAnswer".to_owned(), detail: format!("the store's answer has no {what}") }
+        Self::Refused {
+            operation,
+            code: "IncompleteAnswer".to_owned(),
+            detail: format!("the store's answer has no {what}"),
+        }
     }
 }

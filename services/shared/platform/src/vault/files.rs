@@ -66,7 +66,10 @@ impl Vault {
             .checksum_algorithm(ChecksumAlgorithm::Crc64Nvme)
             .checksum_type(ChecksumType::FullObject);
         let answer = call("CreateMultipartUpload", request.send()).await?;
-        answer.upload_id().map(str::to_owned).ok_or_else(|| StoreError::incomplete("CreateMultipartUpload", "upload id"))
+        answer
+            .upload_id()
+            .map(str::to_owned)
+            .ok_or_else(|| StoreError::incomplete("CreateMultipartUpload", "upload id"))
     }
 }
 

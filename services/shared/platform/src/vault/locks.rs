@@ -43,12 +43,8 @@ impl Vault {
 
     /// The date of a version's COMPLIANCE lock; none without one, or with a weaker mode.
     pub async fn lock_of(&self, object: &StoredObject) -> Result<Option<Timestamp>, StoreError> {
-        let request = self
-            .control
-            .get_object_retention()
-            .bucket(&object.bucket)
-            .key(&object.key)
-            .version_id(&object.version);
+        let request =
+            self.control.get_object_retention().bucket(&object.bucket).key(&object.key).version_id(&object.version);
         let answer = match call("GetObjectRetention", request.send()).await {
             Err(StoreError::Refused { code, .. }) if code == "NoSuchObjectLockConfiguration" => return Ok(None),
             other => other?,

@@ -3,9 +3,7 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_s3::types::{
-    ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, ObjectLockMode,
-};
+use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, ObjectLockMode};
 use bytes::Bytes;
 use custos_domain::digest::Crc64;
 use jiff::Timestamp;
@@ -66,7 +64,10 @@ impl Vault {
             .object_lock_mode(ObjectLockMode::Compliance)
             .object_lock_retain_until_date(lock_date(creation.locked_until));
         let answer = call("CreateMultipartUpload", request.send()).await?;
-        answer.upload_id().map(str::to_owned).ok_or_else(|| StoreError::incomplete("CreateMultipartUpload", "upload id"))
+        answer
+            .upload_id()
+            .map(str::to_owned)
+            .ok_or_else(|| StoreError::incomplete("CreateMultipartUpload", "upload id"))
     }
 
     /// Sends one part. The store refuses it when `crc` does not fit the bytes.
@@ -147,12 +148,8 @@ impl Vault {
 
     /// Gives up an upload that never became an object.
     pub async fn abort(&self, upload: Multipart<'_>) -> Result<(), StoreError> {
-        let request = self
-            .control
-            .abort_multipart_upload()
-            .bucket(upload.bucket)
-            .key(upload.key)
-            .upload_id(upload.upload_id);
+        let request =
+            self.control.abort_multipart_upload().bucket(upload.bucket).key(upload.key).upload_id(upload.upload_id);
         match call("AbortMultipartUpload", request.send()).await {
             Err(StoreError::NoSuchUpload { .. } | StoreError::NotFound { .. }) => Ok(()),
             other => other.map(drop),

@@ -48,10 +48,11 @@ impl Vault {
             .version_id(&object.version)
             .range(format!("bytes={offset}-{last}"));
         let answer = call("GetObject", request.send()).await?;
-        let bytes = answer.body.collect().await.map_err(|e| StoreError::Unavailable {
-            operation: "GetObject",
-            detail: e.to_string(),
-        })?;
+        let bytes = answer
+            .body
+            .collect()
+            .await
+            .map_err(|e| StoreError::Unavailable { operation: "GetObject", detail: e.to_string() })?;
         Ok(bytes.into_bytes())
     }
 
