@@ -114,7 +114,8 @@ impl Append<'_> {
         self.settle(&assembler, end).await
     }
 
-    /// Reads the body and sends parts until something ends it. Every part sent is stored or failed when this returns.
+    /// Reads the body and sends parts until something ends it. When that is the store, parts still on their way are dropped and
+    /// asked for again.
     async fn receive<E>(
         &mut self,
         assembler: &mut Assembler<'_>,
@@ -166,7 +167,9 @@ impl Append<'_> {
                         sending.join_next().await.map_or(Ok(()), stored)?;
                     }
                     if permit.is_none() {
-                        *permit = Arc::clone(self.budget).acquire_owned().await.ok();
+                        let room = self.stop.run_until_cancelled(Arc::clone(self.budget).acquire_owned()).await;
+                        let Some(Ok(room)) = room else { return Ok(Some(End::Superseded)) };
+                        *permit = Some(room);
                     }
                     assembler.make_room();
                 }

@@ -17,7 +17,7 @@ use custos_domain::{
     manifest::{Manifest, StoredObject},
     outboard::Outboard,
 };
-use custos_platform::vault::{StoreError, documents::Created, read::VersionHead};
+use custos_platform::vault::{documents::Created, read::VersionHead};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Mutex, watch};
 use tracing::Instrument;
@@ -45,8 +45,11 @@ const PLAUSIBLE_PAST: SignedDuration = SignedDuration::from_hours(24 * 366);
 /// A recording from after its docking has a wrong date; a day covers time zones and drift.
 const PLAUSIBLE_FUTURE: SignedDuration = SignedDuration::from_hours(24);
 
+/// An original's first lock must last at least this long: time to read it back and extend it, also after an outage.
+const SHORTEST_LOCK: SignedDuration = SignedDuration::from_hours(24 * 7);
+
 /// How a commit ended, for all who wait for it.
-type Outcome = Option<Result<Arc<Deposit>, String>>;
+type Outcome = Option<Result<Arc<Deposit>, Arc<IngestError>>>;
 
 /// Runs commits, one at a time for each upload, detached from the requests that asked for them.
 #[derive(Debug, Default)]
@@ -76,7 +79,7 @@ impl Committer {
         let ended = outcome.wait_for(Option::is_some).await.map(|o| o.clone());
         match ended {
             Ok(Some(Ok(deposit))) => Ok(deposit),
-            Ok(Some(Err(why))) => Err(self.failed(ingest, &upload, why).await),
+            Ok(Some(Err(error))) => Err(IngestError::Commit(error)),
             _ => Err(IngestError::Finishing),
         }
     }
@@ -88,19 +91,12 @@ impl Committer {
         if let Err(error) = &result {
             tracing::warn!(%upload, error = %error, "commit did not finish");
         }
-        let _ = tell.send(Some(result.map(Arc::new).map_err(|e| e.to_string())));
+        let _ = tell.send(Some(result.map(Arc::new).map_err(Arc::new)));
     }
 
-    /// The state of a failed upload says more than the error's words, which went to all who waited.
-    async fn failed(&self, ingest: &Ingest, upload: &UploadId, why: String) -> IngestError {
-        match ingest.sessions.load(upload).await {
-            Ok(Some(held)) => match held.session.stage {
-                Stage::Lost { reason } => IngestError::Lost(reason),
-                _ => IngestError::Store(StoreError::Unavailable { operation: "commit", detail: why }),
-            },
-            Ok(None) => IngestError::Unknown,
-            Err(error) => error.into(),
-        }
+    /// Whether this process is committing the upload right now.
+    pub async fn is_running(&self, upload: &UploadId) -> bool {
+        self.running.lock().await.contains_key(upload)
     }
 }
 
@@ -113,7 +109,7 @@ async fn commit(ingest: &Ingest, session: Session) -> Result<Deposit, IngestErro
     let (proof, locked_until) = lock(ingest, &session, &outboard, &head).await?;
     let deposit = write_manifest(ingest, &session, &original, &proof, locked_until).await?;
     tracing::Span::current().record("item", deposit.manifest.code.to_string());
-    state(ingest, &session, &deposit).await?;
+    state(ingest, &session.declaration, &deposit).await?;
     finish(ingest, &session, &deposit).await;
     Ok(deposit)
 }
@@ -137,6 +133,12 @@ async fn complete(
     let Some(upload_id) = upload_id else {
         return Err(IngestError::Offset { offset: received.offset(session.length()) });
     };
+    // The lock's date was fixed when the upload was begun; an upload that rested for weeks would become an original that is
+    // unlocked at once (INV-2).
+    let enough = ingest.trusted_now()? + SHORTEST_LOCK;
+    if session.lock_begun.is_some_and(|until| until < enough) {
+        return Err(ingest.lose(session, "it rested so long that its lock would be too short").await);
+    }
     let parts: Vec<_> = received.parts.into_values().collect();
     let answer = ingest.vault.complete(multipart(&ingest.vault, session, upload_id), &parts, outboard.crc()).await;
     if let Err(error) = &answer {
@@ -250,7 +252,7 @@ impl Deposit {
 }
 
 /// States what happened; durable before the receipt, announced without anybody waiting.
-async fn state(ingest: &Ingest, session: &Session, deposit: &Deposit) -> Result<(), IngestError> {
+pub(crate) async fn state(ingest: &Ingest, declared: &Declaration, deposit: &Deposit) -> Result<(), IngestError> {
     let manifest = &deposit.manifest;
     let subject = Subject::item(&manifest.code, manifest.ingested_at);
     let deposited = Act::Deposited { item_kind: manifest.kind, manifest: deposit.object.clone() };
@@ -259,7 +261,7 @@ async fn state(ingest: &Ingest, session: &Session, deposit: &Deposit) -> Result<
     fact.unit = Some(manifest.unit.clone());
     fact.trace.clone_from(&manifest.trace);
     let cause = ingest.state(fact.clone()).await?;
-    for (class, detail) in odd(manifest, &session.declaration) {
+    for (class, detail) in odd(manifest, declared) {
         let incident = Act::IncidentOpened { class, detail };
         let incident = ingest.fact(fact.tenant.clone(), fact.subject.clone(), incident, class.as_str());
         let (cause, unit, trace) = (Some(cause.clone()), fact.unit.clone(), fact.trace.clone());

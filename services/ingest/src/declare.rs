@@ -91,6 +91,8 @@ async fn session_for(
     };
     let mut session = new_session(ingest, station, envelope, declaration);
     if let Some(deposit) = deposited(ingest, &session).await? {
+        // The try that wrote the manifest may have died before stating the deposit.
+        crate::commit::state(ingest, &session.declaration, &deposit).await?;
         session.stage = Stage::Committed { code: deposit.manifest.code, manifest: deposit.object };
     }
     let held = ingest.sessions.create(&session).await?;
@@ -150,6 +152,7 @@ fn new_session(ingest: &Ingest, station: &Station, envelope: Envelope, declarati
         station_certificate: station.certificate.clone(),
         shared_with: Vec::new(),
         multipart: None,
+        lock_begun: None,
         nonce: uuid::Uuid::new_v4().to_string(),
         epoch: 0,
         stage: Stage::Declared,

@@ -90,6 +90,9 @@ pub enum IngestError {
     /// The store.
     #[error("the store: {0}")]
     Store(#[from] StoreError),
+    /// A commit that several requests waited for did not succeed.
+    #[error("{0}")]
+    Commit(std::sync::Arc<IngestError>),
     /// Something of ours that should not happen.
     #[error("internal: {0}")]
     Internal(String),
@@ -120,6 +123,7 @@ impl IngestError {
             Self::Clock(_) | Self::ClockUnknown => (503, "clock-skew", "Clocks disagree", Some(30)),
             Self::Store(error) if error.is_permanent() => (500, "store-refused", "Refused by the store", None),
             Self::Store(_) => (503, "store-unavailable", "Store unavailable", Some(5)),
+            Self::Commit(error) => error.shape(),
             Self::Internal(_) => (500, "internal", "Internal error", None),
         }
     }
@@ -145,6 +149,11 @@ impl IntoResponse for IngestError {
         match &self {
             Self::Offset { offset } | Self::Superseded { offset } | Self::TooLong { offset, .. } => {
                 problem = problem.with("offset", *offset);
+            }
+            Self::Commit(error) => {
+                if let Self::Offset { offset } = error.as_ref() {
+                    problem = problem.with("offset", *offset);
+                }
             }
             Self::Checksum { mib, offset } => problem = problem.with("mib", *mib).with("offset", *offset),
             _ => {}

@@ -66,6 +66,7 @@ async fn open(ingest: &Ingest, held: Held, outboard: &Outboard) -> Result<(), In
             nonce: &session.nonce,
             locked_until: ingest.floor(session.tenant(), ingest.trusted_now()?)?,
         };
+        session.lock_begun = Some(creation.locked_until);
         session.multipart = Some(ingest.vault.begin_multipart(creation).await?);
     }
     let begun = session.multipart.clone();

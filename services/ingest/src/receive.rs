@@ -85,7 +85,7 @@ pub async fn offset(ingest: &Ingest, session: &Session) -> Result<u64, IngestErr
             match progress::of(&ingest.vault, session, &outboard).await? {
                 Progress::Receiving(received) => Ok(received.offset(session.length())),
                 Progress::Stored(_) => Ok(session.length()),
-                Progress::Lost => Err(ingest.lose(session, "the store no longer knows its bytes").await),
+                Progress::Lost => Err(ingest.lose_for_sure(session, &outboard).await),
             }
         }
     }
@@ -105,7 +105,7 @@ async fn append(ingest: Arc<Ingest>, held: Held, offset: u64, body: Body) -> Res
     }
     let outboard = ingest.outboard(&session).await?;
     let appended = match progress::of(&ingest.vault, &session, &outboard).await? {
-        Progress::Lost => return Err(ingest.lose(&session, "the store no longer knows its bytes").await),
+        Progress::Lost => return Err(ingest.lose_for_sure(&session, &outboard).await),
         Progress::Stored(_) if offset == length => Appended::Whole,
         Progress::Stored(_) => return Err(IngestError::Offset { offset: length }),
         Progress::Receiving(received) if offset != received.offset(length) => {
@@ -117,9 +117,13 @@ async fn append(ingest: Arc<Ingest>, held: Held, offset: u64, body: Body) -> Res
             let target = Target { vault: ingest.vault.clone(), session: Arc::new(session.clone()), floor };
             let append =
                 Append { budget: &ingest.budget, target, outboard: &outboard, received, stop: turn.stop.clone() };
-            append.run(body.into_data_stream()).await?
+            match append.run(body.into_data_stream()).await {
+                Err(IngestError::Lost(reason)) => return Err(ingest.lose(&session, &reason).await),
+                other => other?,
+            }
         }
     };
+    still_newest(&ingest, &session).await?;
     // Whoever comes now finds the commit running rather than this request.
     drop(turn);
     match appended {
@@ -130,6 +134,16 @@ async fn append(ingest: Arc<Ingest>, held: Held, offset: u64, body: Body) -> Res
             Ok((Session { stage, ..session }, length))
         }
     }
+}
+
+/// A writer that finds a higher epoch stops: the newer request, perhaps on another replica, goes on from what is durable.
+async fn still_newest(ingest: &Ingest, session: &Session) -> Result<(), IngestError> {
+    let now = ingest.sessions.load(&session.upload).await?.ok_or(IngestError::Unknown)?.session;
+    if now.epoch == session.epoch {
+        return Ok(());
+    }
+    let offset = offset(ingest, &now).await?;
+    Err(IngestError::Superseded { offset })
 }
 
 /// Tells writers of other replicas that a newer request is here.

@@ -2,7 +2,13 @@
 //!
 //! Walks sessions, never the store's list of multiparts: that is not to be trusted (MinIO takes an exact key only).
 
-use std::{collections::HashSet, sync::Arc};
+use std::{
+    collections::HashSet,
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+};
 
 use custos_domain::{calendar, ids::UploadId, keys};
 use jiff::ToSpan;
@@ -15,14 +21,17 @@ use crate::{
     session::{Session, Stage},
 };
 
-/// Days of sessions looked at, today included.
-const DAYS: i64 = 3;
+/// Days of sessions looked at in every round, today included.
+const RECENT: i64 = 3;
+/// Days for which an upload may rest; one of the older ones is looked at in each round, all in turn.
+const RESTS: i64 = 90;
 
 /// Finishes half-finished commits. Takes no input and may run at any time, also twice at once.
 #[derive(Debug, Default)]
 pub struct Reconciler {
     /// Sessions that need no further look: committed or lost.
     ended: Mutex<HashSet<UploadId>>,
+    rounds: AtomicI64,
 }
 
 impl Reconciler {
@@ -31,7 +40,8 @@ impl Reconciler {
         let today = calendar::day(ingest.clock.now());
         let mut ended = self.ended.lock().await;
         let (mut seen, mut finished) = (HashSet::new(), 0);
-        for days in 0..DAYS {
+        let older = RECENT + self.rounds.fetch_add(1, Ordering::Relaxed) % (RESTS - RECENT);
+        for days in (0..RECENT).chain([older]) {
             let day = today.checked_sub(days.days()).unwrap_or(today);
             let mut after = None;
             loop {
@@ -40,10 +50,15 @@ impl Reconciler {
                 for key in found {
                     let Some(upload) = upload_of(&key) else { continue };
                     if !ended.contains(&upload) {
-                        match look_at(ingest, &key).await? {
-                            Found::UnderWay => continue,
-                            Found::Finished => finished += 1,
-                            Found::Ended => {}
+                        match look_at(ingest, &key).await {
+                            Ok(Found::UnderWay) => continue,
+                            Ok(Found::Finished) => finished += 1,
+                            Ok(Found::Ended) => {}
+                            // One bad session must not stop the round for the others.
+                            Err(error) => {
+                                tracing::warn!(key, error = %error, "could not look at a session; next round");
+                                continue;
+                            }
                         }
                     }
                     seen.insert(upload);
@@ -71,17 +86,11 @@ async fn look_at(ingest: &Arc<Ingest>, key: &str) -> Result<Found, IngestError> 
         Stage::Committed { .. } | Stage::Lost { .. } => Ok(Found::Ended),
         Stage::Declared => Ok(Found::UnderWay),
         Stage::Receiving if !whole(ingest, &held.session).await? => Ok(Found::UnderWay),
-        Stage::Receiving => match ingest.commits.commit(ingest, held.session.clone()).await {
-            Ok(deposit) => {
-                tracing::info!(item = %deposit.manifest.code, "finished a deposit that a crash had cut short");
-                Ok(Found::Finished)
-            }
-            // One bad session must not stop the round for the others.
-            Err(error) => {
-                tracing::warn!(upload = %held.session.upload, error = %error, "could not finish a deposit; next round");
-                Ok(Found::UnderWay)
-            }
-        },
+        Stage::Receiving => {
+            let deposit = ingest.commits.commit(ingest, held.session.clone()).await?;
+            tracing::info!(item = %deposit.manifest.code, "finished a deposit that a crash had cut short");
+            Ok(Found::Finished)
+        }
     }
 }
 

@@ -37,9 +37,12 @@ pub struct Session {
     pub original: String,
     /// The store's multipart upload, once begun; items of one part have none.
     pub multipart: Option<String>,
+    /// First date of the lock with which the multipart upload was begun; Complete cannot change it.
+    #[serde(default)]
+    pub lock_begun: Option<Timestamp>,
     /// Kept in the original's metadata, to know our own object again.
     pub nonce: String,
-    /// Raised by each newer request; a writer that finds a higher one stops.
+    /// Raised by each newer request; a writer that finds a higher one does not commit.
     pub epoch: u64,
     /// Where it stands.
     pub stage: Stage,

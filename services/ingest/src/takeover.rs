@@ -1,7 +1,8 @@
 //! The newest request of an upload wins: it stops the older one and waits until that has put down what it held.
 //!
-//! Within a process this is a cancellation; between replicas it is the session's epoch. Neither is needed for safety (a part
-//! sent twice is the same part); both keep a half-dead connection from holding an upload for minutes. 423 is never sent.
+//! Within a process this is a cancellation; between replicas it is the session's epoch, looked at before a commit. Neither is
+//! needed for safety (a part sent twice is the same part); both keep a half-dead connection from holding an upload for minutes. 423
+//! is never sent.
 
 use std::{
     collections::HashMap,

@@ -1,25 +1,46 @@
 //! Looking up, giving up and clearing sessions; the verdicts on uploads that become no item.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use custos_domain::{
     fact::{Act, IncidentClass, Subject},
     ids::UploadId,
     keys,
     manifest::StoredObject,
+    outboard::Outboard,
 };
 
 use crate::{
     Ingest,
     error::IngestError,
+    progress::{self, Progress},
     session::{Held, Session, Stage},
     station::Station,
 };
+
+/// Longer than MinIO takes from dropping an upload's parts to showing the object (milliseconds, tried).
+const SECOND_LOOK: Duration = Duration::from_secs(3);
 
 impl Ingest {
     /// The session of an upload, when it is this station's.
     pub(crate) async fn session_of(&self, station: &Station, upload: &UploadId) -> Result<Held, IngestError> {
         let held = self.sessions.load(upload).await?.filter(|held| station.owns(&held.session));
         held.ok_or(IngestError::Unknown)
+    }
+
+    /// An upload that neither the store's list nor its key shows may be one that is being completed this very moment: looks again
+    /// before saying so.
+    pub(crate) async fn lose_for_sure(&self, session: &Session, outboard: &Outboard) -> IngestError {
+        if self.commits.is_running(&session.upload).await {
+            return IngestError::Finishing;
+        }
+        tokio::time::sleep(SECOND_LOOK).await;
+        match progress::of(&self.vault, session, outboard).await {
+            Ok(Progress::Lost) => self.lose(session, "the store no longer knows its bytes").await,
+            Ok(_) => IngestError::Finishing,
+            Err(error) => error.into(),
+        }
     }
 
     /// Marks an upload as lost, aloud. A lost upload is never "complete"; the dock begins another by itself.

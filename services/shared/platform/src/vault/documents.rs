@@ -3,9 +3,11 @@
 use aws_sdk_s3::types::ObjectLockMode;
 use bytes::Bytes;
 use custos_domain::{digest::Crc64, manifest::StoredObject};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{StoreError, Vault, call, lock_date};
+
+const A_DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// A small object as read.
 #[derive(Debug, Clone)]
@@ -47,10 +49,25 @@ struct Conditions<'a> {
 }
 
 impl Vault {
-    /// Creates a document under a COMPLIANCE lock, or reads the one that stands.
+    /// Creates a document under a COMPLIANCE lock, or reads the one that stands; either way the lock was read back (INV-3).
     ///
     /// Create-only holds against delete markers as well: the *oldest* version of the key is the document, whatever was put over it.
     pub async fn create_locked(
+        &self,
+        bucket: &str,
+        key: &str,
+        bytes: Bytes,
+        content_type: &str,
+        until: Timestamp,
+    ) -> Result<Created, StoreError> {
+        let created = self.create_or_read(bucket, key, bytes, content_type, until).await?;
+        // What stood before was locked from an earlier now: a day less is no gap, the period's owner extends all together.
+        let enough = if matches!(created, Created::Now(_)) { until } else { until - A_DAY };
+        self.extend_lock(created.object(), enough).await?;
+        Ok(created)
+    }
+
+    async fn create_or_read(
         &self,
         bucket: &str,
         key: &str,
