@@ -4,7 +4,7 @@
 //!
 //! 1. [`identity`], [`trust`]: who this station is, whose signatures it believes.
 //! 2. [`scan`], [`plan`]: what is on a recorder, and what to do with it in which order.
-//! 3. [`docking`], [`closing`]: one docking from its opening to its close.
+//! 3. `docking`, `closing`: one docking from its opening to its close.
 //! 4. [`deposit`], [`read`], [`declare`], [`upload`], [`flow`]: one file from the medium to a receipt.
 //! 5. [`client`], [`trouble`], [`retry`]: ingest's HTTP API, what can go wrong with it, and what follows.
 //! 6. [`verify`], [`permits`], [`erase`]: what must be proven before a recorder is touched (INV-4).

@@ -76,7 +76,7 @@ impl Source {
                 Ok(()) => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(ReadError::Changed),
                 Err(source) if tries == TRIES => return Err(ReadError::Io { offset, source }),
-                Err(error) => tracing::warn!(path = %self.path.display(), offset, %error, "read failed: trying again"),
+                Err(error) => tracing::warn!(path = ?self.path, offset, %error, "read failed: trying again"),
             }
             tries += 1;
             std::thread::sleep(PAUSE);
@@ -152,7 +152,7 @@ impl Groups {
             if self.outboard.group_matches(to_usize(index), &bytes) {
                 return Ok(bytes);
             }
-            tracing::warn!(path = %self.source.path.display(), mib = index, attempt, "bytes differ from the first reading");
+            tracing::warn!(path = ?self.source.path, mib = index, attempt, "bytes differ from the first reading");
             if let Some(file) = self.file.take() {
                 forget_cached(&file, index * GROUP);
             }

@@ -86,10 +86,10 @@ async fn run_watch(watch: &Watch, view: View, stop: &CancellationToken) -> Resul
     let dock = Arc::new(Dock::open(watch.settings()).await?);
     let tell = |folder: &Path, outcome: &Result<Report, DockError>| match outcome {
         Ok(report) => {
-            tracing::info!(folder = %folder.display(), outcome = report.summary(), "docking ended");
+            tracing::info!(folder = ?folder, outcome = report.summary(), "docking ended");
             show(report, watch.output());
         }
-        Err(error) => tracing::error!(folder = %folder.display(), error = chain(error), "docking failed"),
+        Err(error) => tracing::error!(folder = ?folder, error = chain(error), "docking failed"),
     };
     watch::watch(dock, &watch.mounts, watch.poll(), watch.order(), view, stop, tell).await?;
     Ok(Exit::Done)

@@ -61,7 +61,7 @@ pub struct Scan {
 #[derive(Debug, thiserror::Error)]
 pub enum FolderError {
     /// Missing, not mounted or not permitted.
-    #[error("cannot read the folder {path} (is the recorder mounted, and may this user read it?)")]
+    #[error("cannot read the folder {path:?} (is the recorder mounted, and may this user read it?)")]
     Unreadable {
         /// The folder.
         path: PathBuf,
@@ -69,10 +69,10 @@ pub enum FolderError {
         source: std::io::Error,
     },
     /// A file or a device.
-    #[error("{0} is not a folder: give the folder where the recorder is mounted")]
+    #[error("{0:?} is not a folder: give the folder where the recorder is mounted")]
     NotAFolder(PathBuf),
     /// Nothing at all in it.
-    #[error("the folder {0} is empty: is the recorder mounted there?")]
+    #[error("the folder {0:?} is empty: is the recorder mounted there?")]
     Empty(PathBuf),
 }
 

@@ -98,7 +98,7 @@ impl Watched {
     }
 
     fn begin(&mut self, path: PathBuf, files: Vec<Found>) {
-        tracing::info!(folder = %path.display(), files = files.len(), "docking");
+        tracing::info!(folder = ?path, files = files.len(), "docking");
         let (dock, order, view, stop) = (self.dock.clone(), self.order.clone(), self.view.clone(), self.stop.clone());
         self.running.spawn(async move {
             let outcome = dock.dock(&path, &order, &view, &stop).await;
@@ -151,7 +151,7 @@ fn recorders(mounts: &Path, busy: &HashSet<PathBuf>) -> HashMap<PathBuf, Vec<Fou
     let entries = match mounts.read_dir() {
         Ok(entries) => entries,
         Err(error) => {
-            tracing::warn!(folder = %mounts.display(), %error, "cannot list the folder of mounts");
+            tracing::warn!(folder = ?mounts, %error, "cannot list the folder of mounts");
             return HashMap::new();
         }
     };

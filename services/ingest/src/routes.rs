@@ -24,7 +24,8 @@ use crate::{
 pub(crate) fn routes(ingest: Arc<Ingest>, meter: &Meter) -> Router {
     let outboard_limit = usize::try_from(Outboard::encoded_len(MAX_LEN)).unwrap_or(usize::MAX);
     let routes = Router::new()
-        .route("/v1/dockings", post(docking::open))
+        // A full list of long names is some ten MiB.
+        .route("/v1/dockings", post(docking::open).layer(DefaultBodyLimit::max(32 << 20)))
         .route("/v1/dockings/{docking}/close", post(docking::close))
         .route("/v1/uploads", post(declare::declare).options(options))
         .route(

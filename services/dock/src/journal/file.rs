@@ -68,7 +68,10 @@ impl Journal {
         std::fs::create_dir_all(folder).map_err(|source| JournalError::Folder { path: folder.to_owned(), source })?;
         let path = folder.join(NAME);
         guarded(&path, || {
-            let database = builder().set_check_integrity_on_open(true).create(&path)?;
+            if !path.exists() {
+                make(folder, &path)?;
+            }
+            let database = builder().set_check_integrity_on_open(true).open(&path)?;
             prepare(&database)?;
             Ok(Self(Arc::new(database)))
         })
@@ -87,6 +90,23 @@ impl Journal {
             Err(error) => Err(error.into()),
         })?;
         Ok(entries.into_iter().map(|(_, entry)| entry).collect())
+    }
+}
+
+/// Makes an empty journal beside its place and moves it there whole: a dock killed while the database writes its first pages
+/// would otherwise leave a file that is none.
+fn make(folder: &Path, path: &Path) -> Result<(), JournalError> {
+    let of_folder = |source| JournalError::Folder { path: folder.to_owned(), source };
+    let begun = tempfile::Builder::new().prefix("journal-new-").tempfile_in(folder).map_err(of_folder)?;
+    let database = builder().create(begun.path())?;
+    prepare(&database)?;
+    drop(database);
+    begun.as_file().sync_all().map_err(of_folder)?;
+    match begun.persist_noclobber(path) {
+        Ok(_) => Ok(()),
+        // Another dock made it in the same moment.
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(of_folder(error.error)),
     }
 }
 
@@ -116,7 +136,7 @@ fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, JournalError>) -> Re
             redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => {
                 JournalError::InUse(path.to_owned())
             }
-            redb::Error::Io(source) if source.kind() != io::ErrorKind::InvalidData => {
+            redb::Error::Io(source) if is_of_the_folder(&source) => {
                 JournalError::Folder { path: path.to_owned(), source }
             }
             other => damaged(other.to_string()),
@@ -125,6 +145,17 @@ fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, JournalError>) -> Re
         Ok(outcome) => outcome,
         Err(_panic) => Err(damaged("its pages contradict each other".to_owned())),
     }
+}
+
+/// Whether the trouble is with the folder or disk; anything else an access can end in comes of what is in the file.
+fn is_of_the_folder(error: &io::Error) -> bool {
+    use io::ErrorKind::{
+        IsADirectory, NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+    };
+    matches!(
+        error.kind(),
+        PermissionDenied | ReadOnlyFilesystem | StorageFull | QuotaExceeded | NotADirectory | IsADirectory
+    )
 }
 
 macro_rules! from_redb {

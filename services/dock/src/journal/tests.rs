@@ -141,6 +141,24 @@ fn a_file_that_is_no_journal_says_how_to_go_on() {
 }
 
 #[test]
+fn docks_that_begin_at_once_meet_in_one_journal() {
+    let dir = tempfile::tempdir().expect("dir");
+    let open = || {
+        std::thread::scope(|scope| {
+            let begin = || Journal::open(dir.path()).map(drop);
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(begin)).collect();
+            threads.into_iter().map(|thread| thread.join().expect("no panic")).collect::<Vec<_>>()
+        })
+    };
+    for outcome in open() {
+        assert!(matches!(outcome, Ok(()) | Err(JournalError::InUse(_))), "{outcome:?}");
+    }
+    let left: Vec<_> = dir.path().read_dir().expect("list").flatten().map(|entry| entry.file_name()).collect();
+    assert_eq!(left, ["journal.redb"], "nothing half made is left");
+    assert!(Journal::open(dir.path()).is_ok());
+}
+
+#[test]
 fn a_row_that_is_no_entry_is_told_at_once() {
     let dir = tempfile::tempdir().expect("dir");
     let journal = Journal::open(dir.path()).expect("journal");
@@ -161,8 +179,18 @@ fn sample(dir: &Path) -> Vec<u8> {
     std::fs::read(dir.join("journal.redb")).expect("read")
 }
 
+#[test]
+fn a_journal_cut_short_anywhere_says_how_to_go_on() {
+    let dir = tempfile::tempdir().expect("dir");
+    let whole = sample(dir.path());
+    for cut in [1, 100, 4096, 5000, whole.len() / 2, whole.len() - 1] {
+        let error = refused(&whole[..cut]).expect("refused").to_string();
+        assert!(error.contains("move the file aside"), "{cut}: {error}");
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(60))]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(60) })]
     /// Any damage is either an error with advice or no damage to what is read: never a panic, never a hang.
     #[test]
     fn a_damaged_journal_never_panics(flips in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..40), cut in any::<Option<prop::sample::Index>>()) {
