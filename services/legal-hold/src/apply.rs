@@ -32,10 +32,11 @@ use crate::{
 
 /// Items dealt with side by side, and taken at once: none waits with its lease running.
 const SIDE_BY_SIDE: i64 = 8;
-/// How long an item is left to the one who took it. A slow reader can delay a hold on MinIO for minutes (tried).
-const LEASE: Duration = Duration::from_mins(5);
-/// Time kept back at the end of a lease, in which nothing is begun: one call with its retries.
-const RESERVE: Duration = Duration::from_secs(45);
+/// How long an item is left to the one who took it without a word from them: after a crash it waits this long. A slow reader can
+/// delay a hold on MinIO for minutes (tried), so who is still at it says so.
+const LEASE: Duration = Duration::from_secs(15);
+/// How often the one who is still at it says so.
+const RENEW: Duration = Duration::from_secs(5);
 /// How soon an item is looked at again that is still to get a seal or a permit.
 const INCOMPLETE: Duration = Duration::from_mins(5);
 /// The age at which nothing more is expected for an item.
@@ -47,12 +48,11 @@ impl LegalHold {
     /// Deals with every item whose time has come.
     pub async fn reconcile(self: &Arc<Self>) -> Result<(), LegalHoldError> {
         while !self.lifecycle.is_draining() {
-            let deadline = Instant::now() + LEASE.saturating_sub(RESERVE);
             let leases = self.ledger.take_due(SIDE_BY_SIDE, LEASE).await?;
             if leases.is_empty() {
                 break;
             }
-            join_all(leases.into_iter().map(|lease| self.look(lease, deadline))).await;
+            join_all(leases.into_iter().map(|lease| self.look(lease))).await;
         }
         let (items, seconds) = self.ledger.waiting().await?;
         metrics::waiting(u64::try_from(items).unwrap_or_default(), seconds);
@@ -60,8 +60,12 @@ impl LegalHold {
     }
 
     /// One bad item must not stop the round for the others.
-    async fn look(&self, lease: Lease, deadline: Instant) {
-        let given_back = match self.apply(&lease, deadline).await {
+    async fn look(&self, lease: Lease) {
+        let outcome = tokio::select! {
+            outcome = self.apply(&lease) => outcome,
+            () = self.lost(&lease) => Err(LegalHoldError::LeaseLost),
+        };
+        let given_back = match outcome {
             Ok(()) => return,
             Err(LegalHoldError::LeaseLost) => self.ledger.let_go(&lease).await,
             Err(error) => {
@@ -77,7 +81,20 @@ impl LegalHold {
         }
     }
 
-    async fn apply(&self, lease: &Lease, deadline: Instant) -> Result<(), LegalHoldError> {
+    /// Renews the lease, and completes when it is not ours any more, or we cannot tell.
+    async fn lost(&self, lease: &Lease) {
+        let mut renewed = Instant::now();
+        while renewed.elapsed() < LEASE {
+            tokio::time::sleep(RENEW).await;
+            match tokio::time::timeout(RENEW, self.ledger.renew(lease, LEASE)).await {
+                Ok(Ok(true)) => renewed = Instant::now(),
+                Ok(Ok(false)) => break,
+                Ok(Err(_)) | Err(_) => {}
+            }
+        }
+    }
+
+    async fn apply(&self, lease: &Lease) -> Result<(), LegalHoldError> {
         let Some(item) = Item::find(&self.vault, &lease.item.code).await? else {
             let gone = vec!["the manifest is gone".to_owned()];
             self.report(lease, None, &[(IncidentClass::StoreFault, gone)]).await?;
@@ -91,7 +108,7 @@ impl LegalHold {
         // Before it is put right: a crash in between would hide it for ever.
         self.report(lease, Some(&item), &wrong).await?;
         let on = wanted(&holds);
-        self.switch(lease, deadline, &plan.switch, on).await?;
+        self.switch(lease, &plan.switch, on).await?;
         self.record(lease, &item, &holds, &plan, &found).await
     }
 
@@ -121,15 +138,9 @@ impl LegalHold {
         try_join_all(read).await
     }
 
-    async fn switch(
-        &self,
-        lease: &Lease,
-        deadline: Instant,
-        objects: &[StoredObject],
-        on: bool,
-    ) -> Result<(), LegalHoldError> {
+    async fn switch(&self, lease: &Lease, objects: &[StoredObject], on: bool) -> Result<(), LegalHoldError> {
         for object in objects {
-            if Instant::now() >= deadline || (!on && !self.ledger.is_current(lease).await?) {
+            if !on && !self.ledger.is_current(lease).await? {
                 return Err(LegalHoldError::LeaseLost);
             }
             self.vault.set_hold(object, on).await?;

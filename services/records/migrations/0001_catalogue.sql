@@ -50,16 +50,27 @@ CREATE TABLE item (
     manifest       text COLLATE "C" NOT NULL,
     record         jsonb NOT NULL
 );
+-- For those who see all agencies; everybody else goes through `listed`, or through one of the rarer properties.
 CREATE INDEX item_by_time ON item (ingested_at, code);
-CREATE INDEX item_by_tenant ON item (tenant, ingested_at, code);
-CREATE INDEX item_by_unit ON item (tenant, unit, ingested_at, code);
+CREATE INDEX item_by_start ON item (started_at, code) WHERE started_at IS NOT NULL;
 CREATE INDEX item_by_device ON item (tenant, device, ingested_at, code);
 CREATE INDEX item_by_officer ON item (tenant, officer, ingested_at, code) WHERE officer IS NOT NULL;
-CREATE INDEX item_by_class ON item (tenant, class, ingested_at, code);
-CREATE INDEX item_by_start ON item (tenant, started_at, code) WHERE started_at IS NOT NULL;
+CREATE INDEX item_by_class ON item (tenant, class, ingested_at, code) WHERE class <> 'dated';
 CREATE INDEX item_held ON item (tenant, ingested_at, code) WHERE held;
 CREATE INDEX item_not_sealed ON item (tenant, state, ingested_at, code) WHERE state <> 'sealed';
+CREATE INDEX item_with_incident ON item (tenant, ingested_at, code) WHERE open_incidents > 0;
 CREATE INDEX item_by_manifest ON item (manifest);
+
+-- The unit tree, flattened: a row for each list something is in and each unit it is at or below, and one under `*` for the whole
+-- agency. Any unit's newest page is so one short range of this index, however large the rest of the catalogue is.
+CREATE TABLE listed (
+    list   text NOT NULL,
+    tenant text COLLATE "C" NOT NULL,
+    unit   text COLLATE "C" NOT NULL,
+    at     timestamptz NOT NULL,
+    name   text COLLATE "C" NOT NULL,
+    PRIMARY KEY (list, tenant, unit, at, name)
+);
 
 -- 採集: one row for each docking.
 CREATE TABLE docking (
@@ -73,9 +84,9 @@ CREATE TABLE docking (
     missing bigint,
     record  jsonb NOT NULL
 );
-CREATE INDEX docking_by_tenant ON docking (tenant, at, subject);
+CREATE INDEX docking_by_time ON docking (at, subject);
 CREATE INDEX docking_by_device ON docking (tenant, device, at, subject);
-CREATE INDEX docking_by_station ON docking (tenant, station, at, subject);
+CREATE INDEX docking_by_station ON docking (station, docking);
 
 -- What is or was wrong, by the fact that opened it.
 CREATE TABLE incident (
@@ -88,7 +99,7 @@ CREATE TABLE incident (
     at      timestamptz NOT NULL,
     record  jsonb NOT NULL
 );
-CREATE INDEX incident_by_tenant ON incident (tenant, at, id);
+CREATE INDEX incident_by_time ON incident (at, id);
 CREATE INDEX incident_open ON incident (tenant, at, id) WHERE open;
 CREATE INDEX incident_of_subject ON incident (subject);
 

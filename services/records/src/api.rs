@@ -23,12 +23,19 @@ use custos_domain::{
     ids::{TenantId, UnitPath},
     item::{CodeError, UnifiedCode},
 };
-use custos_platform::http::{Problem, auth::Authenticator, dress, openapi};
+use custos_platform::http::{
+    Problem,
+    auth::{Authenticator, Person},
+    dress, openapi,
+};
 use http::StatusCode;
 use opentelemetry::metrics::Meter;
 use utoipa::OpenApi;
 
-use crate::{Records, catalogue::Scope};
+use crate::{
+    Records,
+    catalogue::{NarrowError, Scope},
+};
 
 /// The description of the API.
 #[derive(Debug, OpenApi)]
@@ -100,19 +107,12 @@ fn no_such_item() -> Problem {
     Problem::not_found("there is no such item in your unit or below it; check the code")
 }
 
-/// Refuses filters that reach beyond the scope.
-fn within(scope: &Scope, tenant: Option<&TenantId>, unit: Option<&UnitPath>) -> Result<(), Problem> {
-    let beyond = match scope {
-        Scope::Province => false,
-        Scope::Tenant(own) => tenant.is_some_and(|tenant| tenant != own),
-        Scope::Unit(own, above) => {
-            tenant.is_some_and(|tenant| tenant != own) || unit.is_some_and(|unit| !above.contains(unit))
-        }
-    };
-    if beyond {
-        return Err(Problem::forbidden("this filter reaches beyond your own unit; leave it out, or ask that unit"));
-    }
-    Ok(())
+/// The part of what this person may see that a filter asks for, or the refusal.
+fn scope(person: &Person, tenant: Option<TenantId>, unit: Option<UnitPath>) -> Result<Scope, Problem> {
+    Scope::of(person).narrow(tenant, unit).map_err(|error| match error {
+        NarrowError::Beyond => Problem::forbidden(error.to_string()),
+        NarrowError::WhichTenant => Problem::bad_request(error.to_string()),
+    })
 }
 
 #[cfg(test)]
@@ -126,19 +126,6 @@ mod tests {
         assert_eq!((problem.status().as_u16(), problem.kind()), (400, "mistyped-code"));
         assert!(problem.detail().contains("did you mean E-DSJ00021-20261123091500_0007-00-"), "{}", problem.detail());
         assert_eq!(code("nonsense").expect_err("malformed").kind(), "mistyped-code");
-    }
-
-    #[test]
-    fn a_filter_beyond_the_scope_is_refused_aloud() {
-        let (e, d) = (TenantId::parse("E").expect("tenant"), TenantId::parse("D").expect("tenant"));
-        let unit = |text| UnitPath::parse(text).expect("unit");
-        let own = Scope::Unit(e.clone(), unit("NJ/XW"));
-        assert!(within(&own, Some(&e), Some(&unit("NJ/XW/01"))).is_ok());
-        assert!(within(&own, None, None).is_ok());
-        assert!(within(&own, None, Some(&unit("NJ"))).is_err());
-        assert!(within(&own, Some(&d), None).is_err());
-        assert!(within(&Scope::Tenant(e), Some(&d), None).is_err());
-        assert!(within(&Scope::Province, Some(&d), Some(&unit("NJ"))).is_ok());
     }
 
     #[test]

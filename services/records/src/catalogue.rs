@@ -1,6 +1,7 @@
 //! The rows: the schema `records`. The only place with its SQL.
 //!
 //! 1. [`learn`]: facts in, rows computed and written, in one transaction. The only way anything gets in.
+//!    `listed` keeps what a unit may see where it is found at once.
 //! 2. [`search`], [`lists`], [`read`]: rows out, by keyset pages within a [`Scope`].
 //! 3. [`known`], [`pending`]: what the reconciler compares with the store, and what it waits for.
 //! 4. [`dump`]: all rows, for comparing two catalogues.
@@ -8,6 +9,7 @@
 pub mod dump;
 pub mod known;
 pub mod learn;
+mod listed;
 pub mod lists;
 mod moment;
 pub mod pending;
@@ -18,7 +20,7 @@ mod write;
 
 pub use self::{
     moment::Moment,
-    scope::{Scope, subtree},
+    scope::{NarrowError, Scope},
 };
 
 use sqlx::PgPool;

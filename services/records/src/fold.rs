@@ -50,4 +50,6 @@ pub fn project(facts: impl IntoIterator<Item = Known>) -> Projection {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+pub(crate) mod samples;
+#[cfg(test)]
+mod tests;

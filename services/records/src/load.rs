@@ -69,6 +69,9 @@ impl Loader {
         if keys::fact(&fact) != object.key {
             return Err(unusable(format!("it is the fact {}, which lies elsewhere", fact.id)));
         }
+        if fact.subject.code().is_some_and(|code| code.key().tenant != fact.tenant) {
+            return Err(unusable(format!("it says agency {} of another agency's item", fact.tenant)));
+        }
         let evidence = match document_of(&fact) {
             Some(document) => Some(self.evidence(&fact, document).await?),
             None => None,
@@ -78,6 +81,9 @@ impl Loader {
 
     async fn evidence(&self, fact: &Fact, document: &StoredObject) -> Result<Evidence, LoadError> {
         let unusable = |why: String| LoadError::Unusable { key: document.key.clone(), why };
+        if document.bucket != self.vault.buckets().originals {
+            return Err(unusable(format!("the fact {} looks for it in the bucket {}", fact.id, document.bucket)));
+        }
         let bytes = self.read(document).await?;
         let (evidence, code) = if let Act::Sealed { .. } = fact.act {
             let envelope: Envelope = serde_json::from_slice(&bytes).map_err(|e| unusable(e.to_string()))?;

@@ -49,8 +49,9 @@ pub struct Args {
     /// Pages of a thousand keys that one round walks at most, of each of its walks; the next round goes on there.
     #[arg(long, env = "CUSTOS_RECONCILE_PAGES", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..))]
     reconcile_pages: u16,
-    /// Seconds after which a step that has not followed is announced again, first; then at growing intervals.
-    #[arg(long = "patience-seconds", env = "CUSTOS_PATIENCE_SECONDS", default_value = "60", value_parser = seconds)]
+    /// Seconds after which a step that has not followed is announced again, first; then at growing intervals. Longer than the two
+    /// minutes in which the bus takes a repetition for the same message.
+    #[arg(long = "patience-seconds", env = "CUSTOS_PATIENCE_SECONDS", default_value = "150", value_parser = seconds)]
     patience: Duration,
     #[command(subcommand)]
     command: Option<Command>,

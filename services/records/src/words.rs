@@ -48,3 +48,6 @@ fn words(en: impl Into<String>, zh: impl Into<String>) -> Sentence {
 fn moment(at: Timestamp) -> String {
     calendar::shanghai(at).strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,11 +15,11 @@ use tokio::sync::Mutex;
 use crate::{Retention, error::RetentionError, item::Item, metrics};
 
 /// Items looked at before the database is asked for more.
-const BATCH: i64 = 100;
+const BATCH: i64 = 16;
 /// Items looked at side by side.
 const SIDE_BY_SIDE: usize = 4;
-/// How long an item is left to the one who took it; a look takes seconds.
-const TAKEN: SignedDuration = SignedDuration::from_mins(10);
+/// How long an item is left to the one who took it. Two who look at once do no harm; an item whose look died waits this long.
+const TAKEN: SignedDuration = SignedDuration::from_mins(1);
 /// Pages of a thousand manifests walked in one round: a round must end, the walk goes on in the next.
 const PAGES: usize = 20;
 /// How long the seal may be outstanding before an item's lock is extended without it: the duty to keep does not wait for us.
@@ -93,7 +93,7 @@ impl Retention {
     async fn look_at_all(self: &Arc<Self>, items: Vec<UnifiedCode>) {
         stream::iter(items)
             .for_each_concurrent(SIDE_BY_SIDE, async |code| {
-                if let Err(error) = self.look(&code, None).await {
+                if let Err(error) = self.look(&code).await {
                     metrics::look_failed();
                     tracing::warn!(item = %code, error = %error, "could not look at an item; another try follows");
                 }

@@ -48,6 +48,19 @@ pub fn newly_owed(
     owed
 }
 
+/// What was decided before, from what was stated of it. A fact tells the lock that stood, which may be longer than the one that
+/// its obligation asked for, and tells it again when versions came later.
+pub fn restored(policy: &Policy, ingested_at: Timestamp, stated: Vec<Standing>) -> Vec<Standing> {
+    let mut standing: Vec<Standing> = Vec::new();
+    for mut said in stated {
+        if !standing.iter().any(|known| same_rule(&known.obligation, &said.obligation)) {
+            said.until = said.until.min(lock_for(policy, ingested_at, &said.obligation));
+            standing.push(said);
+        }
+    }
+    standing
+}
+
 /// One article may ask for several things of different kinds, such as a date and permanence.
 fn same_rule(a: &Obligation, b: &Obligation) -> bool {
     discriminant(a) == discriminant(b) && a.cite() == b.cite()
@@ -102,6 +115,13 @@ pub struct Found {
     pub lock: Lock,
 }
 
+impl Found {
+    /// Whether the version is locked until `date`, to the second.
+    pub fn reaches(&self, date: Timestamp) -> bool {
+        matches!(self.lock, Lock::Until(until) if until.as_second() >= date.as_second())
+    }
+}
+
 /// What was read back from the store before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recorded {
@@ -128,19 +148,19 @@ impl Gap {
     pub fn between(found: &[Found], wanted: Timestamp, recorded: Option<&Recorded>, now: Timestamp) -> Self {
         let recorded = recorded.filter(|before| before.until > now);
         let mut gap = Self { short: Vec::new(), drifted: Vec::new(), gone: Vec::new() };
-        for Found { object, lock } in found {
-            let reaches = |date: Timestamp| matches!(lock, Lock::Until(until) if until.as_second() >= date.as_second());
+        for version in found {
+            let Found { object, lock } = version;
             if *lock == Lock::Gone {
                 gap.gone.push(format!("{} version {} is gone", object.key, object.version));
                 continue;
             }
-            if wanted > now && !reaches(wanted) {
+            if wanted > now && !version.reaches(wanted) {
                 gap.short.push(object.clone());
             }
             // A version that came after the last look was never read back: it is late, not drifted.
             if let Some(before) = recorded
                 && before.objects.contains(object)
-                && !reaches(before.until)
+                && !version.reaches(before.until)
             {
                 let now =
                     if let Lock::Until(until) = lock { format!("until {until}") } else { "not at all".to_owned() };

@@ -4,6 +4,7 @@ use custos_domain::{
     calendar,
     fact::{Act, Fact},
     hold::{HoldReason, Permanence},
+    ids::{FactId, HoldId},
     item::UnifiedCode,
     keys,
 };
@@ -13,7 +14,16 @@ use custos_platform::{
 };
 use jiff::Timestamp;
 
-use crate::{decide::Standing, error::RetentionError};
+use crate::decide::Standing;
+
+/// A hold that a leader confirmed as permanent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confirmation {
+    /// Why the item was held.
+    pub reason: HoldReason,
+    /// The fact of the confirmation.
+    pub fact: FactId,
+}
 
 /// The custody log, as far as retention reads it.
 #[derive(Debug, Clone)]
@@ -28,46 +38,56 @@ impl History {
         Self { vault, facts }
     }
 
-    /// The reasons of the holds on the item that a leader confirmed as permanent. Read at every look, so that an announcement that was lost is
+    /// The holds on the item that a leader confirmed as permanent, and one whose reason is not in the log yet. Read at every look, so that an announcement that was lost is
     /// made good at the next one.
     pub async fn confirmations(
         &self,
         code: &UnifiedCode,
         ingested_at: Timestamp,
-    ) -> Result<Vec<HoldReason>, RetentionError> {
+    ) -> Result<(Vec<Confirmation>, Option<HoldId>), StoreError> {
         let confirmed = self.facts_of(code, ingested_at, "hold_confirmed").await?;
         let permanent: Vec<_> = confirmed
             .into_iter()
             .filter_map(|fact| match fact.act {
-                Act::HoldConfirmed { hold, permanence: Permanence::Permanent, .. } => Some(hold),
+                Act::HoldConfirmed { hold, permanence: Permanence::Permanent, .. } => Some((hold, fact.id)),
                 _ => None,
             })
             .collect();
         if permanent.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), None));
         }
         let placed = self.facts_of(code, ingested_at, "hold_placed").await?;
-        let reason_of = |wanted| {
+        let reason_of = |wanted: &HoldId| {
             placed.iter().find_map(|fact| match &fact.act {
                 Act::HoldPlaced { hold, reason, .. } if hold == wanted => Some(reason.clone()),
                 _ => None,
             })
         };
-        permanent.iter().map(|hold| reason_of(hold).ok_or_else(|| RetentionError::Unplaced(hold.clone()))).collect()
-    }
-
-    /// What was decided on the item before, as stated.
-    pub async fn stated(&self, code: &UnifiedCode, ingested_at: Timestamp) -> Result<Vec<Standing>, StoreError> {
-        let mut standing: Vec<Standing> = Vec::new();
-        for fact in self.facts_of(code, ingested_at, "lock_extended").await? {
-            let Act::LockExtended { until, obligation, policy_version, .. } = fact.act else { continue };
-            match standing.iter_mut().find(|known| known.obligation == obligation) {
-                // Stated again for versions that came later, perhaps under a longer lock that others asked for.
-                Some(known) => known.until = known.until.min(until),
-                None => standing.push(Standing { obligation, policy_version, until }),
+        let (mut known, mut unplaced) = (Vec::new(), None);
+        for (hold, fact) in permanent {
+            match reason_of(&hold) {
+                Some(reason) => known.push(Confirmation { reason, fact }),
+                None => unplaced = Some(hold),
             }
         }
-        Ok(standing)
+        Ok((known, unplaced))
+    }
+
+    /// The fact that the item was sealed.
+    pub async fn sealed(&self, code: &UnifiedCode, ingested_at: Timestamp) -> Result<Option<FactId>, StoreError> {
+        Ok(self.facts_of(code, ingested_at, "sealed").await?.into_iter().next().map(|fact| fact.id))
+    }
+
+    /// What was decided on the item before, as stated; one obligation may have been stated several times.
+    pub async fn stated(&self, code: &UnifiedCode, ingested_at: Timestamp) -> Result<Vec<Standing>, StoreError> {
+        let facts = self.facts_of(code, ingested_at, "lock_extended").await?;
+        let stated = facts.into_iter().filter_map(|fact| match fact.act {
+            Act::LockExtended { until, obligation, policy_version, .. } => {
+                Some(Standing { obligation, policy_version, until })
+            }
+            _ => None,
+        });
+        Ok(stated.collect())
     }
 
     async fn facts_of(&self, code: &UnifiedCode, ingested_at: Timestamp, act: &str) -> Result<Vec<Fact>, StoreError> {

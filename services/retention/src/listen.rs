@@ -18,7 +18,7 @@ impl Retention {
         let code = fact.subject.code().ok_or_else(|| {
             Fault::reject(anyhow::anyhow!("{} is about no item; expected one that was sealed or held", fact.id))
         })?;
-        Ok(self.look(code, Some(fact.id.clone())).await?)
+        Ok(self.look(code).await?)
     }
 }
 

@@ -13,9 +13,11 @@ use std::time::Duration;
 use custos_domain::{
     calendar,
     fact::{Act, Actor, Fact, IncidentClass, Subject, fact_id},
-    ids::FactId,
+    hold::HoldReason,
+    ids::{FactId, HoldId},
     item::UnifiedCode,
     manifest::StoredObject,
+    policy::Obligation,
 };
 use custos_platform::{db::outbox, vault::StoreError};
 use futures::future::try_join_all;
@@ -25,39 +27,58 @@ use crate::{
     Retention,
     decide::{self, Found, Gap, Lock, Recorded, Standing},
     error::RetentionError,
+    history::Confirmation,
     item::Item,
     ledger::{Entry, Update},
     metrics, skew,
 };
 
 impl Retention {
-    /// Looks at an item. `cause` is the fact that led here, if one did.
-    pub async fn look(&self, code: &UnifiedCode, cause: Option<FactId>) -> Result<(), RetentionError> {
-        let item = Item::find(&self.vault, code).await?.ok_or(RetentionError::NotDeposited)?;
+    /// Looks at an item.
+    pub async fn look(&self, code: &UnifiedCode) -> Result<(), RetentionError> {
+        let mut item = self.find(code).await?;
         let entry = self.ledger.find(code).await?;
         let owed = self.owed(&item, entry.as_ref()).await?;
-        let found = self.locks(&item.objects).await?;
+        let mut found = self.locks(&item.objects).await?;
         let recorded = entry.as_ref().map(|entry| &entry.recorded);
         let gap = Gap::between(&found, owed.wanted, recorded, self.clock.now());
         self.report(&item, &gap).await?;
-        self.extend(&item, &gap.short, owed.wanted).await?;
-        let held = if gap.short.is_empty() { found } else { self.locks(&item.objects).await? };
-        self.record(&item, entry.as_ref(), &owed, &gap, &held, cause).await
+        let mut short = gap.short.clone();
+        for _ in 0..ROUNDS {
+            if short.is_empty() {
+                break;
+            }
+            self.extend(&item, &short, owed.wanted).await?;
+            // A seal or permit written meanwhile may have been given the original's old date.
+            item = self.find(code).await?;
+            found = self.locks(&item.objects).await?;
+            short = Gap::between(&found, owed.wanted, None, self.clock.now()).short;
+        }
+        self.record(&item, entry.as_ref(), &owed, &gap, &found).await?;
+        // What is known is done; the rest takes another look.
+        owed.unplaced.map_or(Ok(()), |hold| Err(RetentionError::Unplaced(hold)))
+    }
+
+    async fn find(&self, code: &UnifiedCode) -> Result<Item, RetentionError> {
+        Item::find(&self.vault, code).await?.ok_or(RetentionError::NotDeposited)
     }
 
     /// What is owed: decided before (by the ledger, or by the log where the ledger is empty), and new.
     async fn owed(&self, item: &Item, entry: Option<&Entry>) -> Result<Owed, RetentionError> {
         let manifest = &item.manifest;
         let policy = self.policies.get(&manifest.code.key().tenant)?;
-        let before = match entry {
-            Some(entry) => entry.standing.clone(),
-            None => self.history.stated(&manifest.code, manifest.ingested_at).await?,
+        let before = if let Some(entry) = entry {
+            entry.standing.clone()
+        } else {
+            let stated = self.history.stated(&manifest.code, manifest.ingested_at).await?;
+            decide::restored(policy, manifest.ingested_at, stated)
         };
-        let confirmed = self.history.confirmations(&manifest.code, manifest.ingested_at).await?;
-        let new = decide::newly_owed(policy, manifest.ingested_at, &before, &confirmed);
+        let (confirmed, unplaced) = self.history.confirmations(&manifest.code, manifest.ingested_at).await?;
+        let reasons: Vec<HoldReason> = confirmed.iter().map(|confirmation| confirmation.reason.clone()).collect();
+        let new = decide::newly_owed(policy, manifest.ingested_at, &before, &reasons);
         let all: Vec<Standing> = before.into_iter().chain(new.iter().cloned()).collect();
         let wanted = decide::wanted(&all).unwrap_or_else(|| policy.floor_until(manifest.ingested_at));
-        Ok(Owed { all, new, wanted: policy.horizon.years.clamp(manifest.ingested_at, wanted) })
+        Ok(Owed { all, new, confirmed, unplaced, wanted: policy.horizon.years.clamp(manifest.ingested_at, wanted) })
     }
 
     async fn locks(&self, objects: &[StoredObject]) -> Result<Vec<Found>, StoreError> {
@@ -123,11 +144,13 @@ impl Retention {
         owed: &Owed,
         gap: &Gap,
         held: &[Found],
-        cause: Option<FactId>,
     ) -> Result<(), RetentionError> {
         let now = self.clock.now();
-        let objects: Vec<StoredObject> =
-            held.iter().filter(|found| found.lock != Lock::Gone).map(|found| found.object.clone()).collect();
+        let objects: Vec<StoredObject> = held
+            .iter()
+            .filter(|found| found.lock != Lock::Gone && (owed.wanted <= now || found.reaches(owed.wanted)))
+            .map(|found| found.object.clone())
+            .collect();
         let stands =
             held.iter().filter_map(|found| if let Lock::Until(until) = found.lock { Some(until) } else { None });
         let stands = stands.min();
@@ -143,17 +166,19 @@ impl Retention {
             confirmed: settled && gap.gone.is_empty(),
             look_at: now + SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX),
         };
-        let stated = owed.to_state(late(entry, gap)).filter_map(|standing| {
+        let mut facts: Vec<Fact> = Vec::new();
+        for standing in owed.to_state(late(entry, gap)) {
             // With every version gone there is no lock to speak of, only the incident.
+            let Some(until) = stands else { break };
             let act = Act::LockExtended {
-                until: stands?,
+                until,
                 obligation: standing.obligation.clone(),
                 policy_version: standing.policy_version,
                 objects: objects.clone(),
             };
-            Some(self.fact(item, act, &discriminator(standing, &objects), cause.clone()))
-        });
-        let facts: Vec<Fact> = stated.collect();
+            let cause = self.cause(item, owed, standing).await?;
+            facts.push(self.fact(item, act, &discriminator(standing, &objects), cause));
+        }
         let mut tx = self.ledger.begin().await?;
         self.ledger.record(&mut tx, &update).await?;
         for fact in &facts {
@@ -162,6 +187,15 @@ impl Retention {
         tx.commit().await?;
         self.relay.now();
         Ok(())
+    }
+
+    /// What led to an obligation, whatever led to this look.
+    async fn cause(&self, item: &Item, owed: &Owed, standing: &Standing) -> Result<Option<FactId>, RetentionError> {
+        if let Obligation::Permanent { cite, .. } = &standing.obligation {
+            let confirmed = owed.confirmed.iter().find(|confirmation| confirmation.reason.cite == *cite);
+            return Ok(confirmed.map(|confirmation| confirmation.fact.clone()));
+        }
+        Ok(self.history.sealed(&item.manifest.code, item.manifest.ingested_at).await?)
     }
 
     fn fact(&self, item: &Item, act: Act, discriminator: &str, cause: Option<FactId>) -> Fact {
@@ -181,6 +215,8 @@ impl Retention {
     }
 }
 
+/// How often versions that appeared meanwhile are followed up at once; what comes later is found by the next look.
+const ROUNDS: usize = 3;
 /// The shortest time between two looks at one item.
 const MIN_PAUSE: Duration = Duration::from_secs(1);
 
@@ -188,6 +224,9 @@ const MIN_PAUSE: Duration = Duration::from_secs(1);
 struct Owed {
     all: Vec<Standing>,
     new: Vec<Standing>,
+    confirmed: Vec<Confirmation>,
+    /// A hold that was confirmed, with a reason that is still on its way to the log.
+    unplaced: Option<HoldId>,
     wanted: Timestamp,
 }
 

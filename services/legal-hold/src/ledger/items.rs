@@ -130,6 +130,18 @@ impl Ledger {
         rows.into_iter().map(ItemRow::lease).collect()
     }
 
+    /// Keeps the lease for as long again. Answers false when it is somebody else's by now.
+    pub async fn renew(&self, lease: &Lease, time: Duration) -> sqlx::Result<bool> {
+        let renewed = sqlx::query(
+            "UPDATE item SET lease_until = now() + make_interval(secs => $3)
+             WHERE code = $1 AND epoch = $2 AND lease_until IS NOT NULL",
+        )
+        .bind(lease.item.code.to_string())
+        .bind(lease.epoch)
+        .bind(time.as_secs_f64());
+        Ok(renewed.execute(&self.0).await?.rows_affected() > 0)
+    }
+
     /// Whether the lease is still held, and nothing has changed since it was taken.
     pub async fn is_current(&self, lease: &Lease) -> sqlx::Result<bool> {
         let current: Option<i32> = sqlx::query_scalar(

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{page, within};
+use super::{page, scope};
 use crate::{
     Records, RecordsError,
     catalogue::{Scope, lists::DockingFilter},
@@ -32,6 +32,9 @@ const LIST: &str = "dockings";
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
+    /// An agency, for those who see several
+    #[param(value_type = Option<String>)]
+    tenant: Option<TenantId>,
     /// A unit and what is below it
     #[param(value_type = Option<String>)]
     unit: Option<UnitPath>,
@@ -113,13 +116,11 @@ pub async fn dockings(
     uri: Uri,
     Query(asked): Query<Asked>,
 ) -> Result<Json<DockingPage>, Problem> {
-    let scope = Scope::of(&person);
-    within(&scope, None, asked.unit.as_ref())?;
+    let scope = scope(&person, asked.tenant, asked.unit)?;
     let (limit, after) = (page::limit(asked.limit)?, page::place(LIST, asked.after.as_deref())?);
     let filter = DockingFilter {
         from: page::from(asked.from.as_deref())?,
         before: page::to(asked.to.as_deref())?,
-        unit: asked.unit,
         station: asked.station,
         device: asked.device,
         missing: asked.missing,

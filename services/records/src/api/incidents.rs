@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use custos_domain::{fact::IncidentClass, ids::UnitPath};
+use custos_domain::{
+    fact::IncidentClass,
+    ids::{TenantId, UnitPath},
+};
 use custos_platform::http::{
     Problem,
     auth::Person,
@@ -14,12 +17,8 @@ use http::Uri;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{page, within};
-use crate::{
-    Records, RecordsError,
-    catalogue::{Scope, lists::IncidentFilter},
-    fold::IncidentRecord,
-};
+use super::{page, scope};
+use crate::{Records, RecordsError, catalogue::lists::IncidentFilter, fold::IncidentRecord};
 
 const LIST: &str = "incidents";
 
@@ -28,6 +27,9 @@ const LIST: &str = "incidents";
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct Asked {
+    /// An agency, for those who see several
+    #[param(value_type = Option<String>)]
+    tenant: Option<TenantId>,
     /// A unit and what is below it
     #[param(value_type = Option<String>)]
     unit: Option<UnitPath>,
@@ -60,10 +62,9 @@ pub async fn incidents(
     uri: Uri,
     Query(asked): Query<Asked>,
 ) -> Result<Json<IncidentPage>, Problem> {
-    let scope = Scope::of(&person);
-    within(&scope, None, asked.unit.as_ref())?;
+    let scope = scope(&person, asked.tenant, asked.unit)?;
     let (limit, after) = (page::limit(asked.limit)?, page::place(LIST, asked.after.as_deref())?);
-    let filter = IncidentFilter { unit: asked.unit, open: asked.open, class: asked.class.map(IncidentClass::as_str) };
+    let filter = IncidentFilter { open: asked.open, class: asked.class.map(IncidentClass::as_str) };
     let found =
         records.catalogue.incidents(&scope, &filter, after.as_ref(), limit).await.map_err(RecordsError::from)?;
     records.searched(&person, &format!("incidents?{}", uri.query().unwrap_or_default()), found.rows.len()).await?;

@@ -18,13 +18,10 @@ use jiff::{Timestamp, civil::DateTime};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{page, within};
+use super::{page, scope};
 use crate::{
     Records, RecordsError,
-    catalogue::{
-        Scope,
-        search::{Axis, Filter},
-    },
+    catalogue::search::{Axis, Filter},
     fold::{ItemRecord, item::State as ItemState, kept::Class},
     words::{self, Sentence},
 };
@@ -154,10 +151,9 @@ pub async fn items(
     uri: Uri,
     Query(asked): Query<Asked>,
 ) -> Result<Json<ItemPage>, Problem> {
-    let scope = Scope::of(&person);
-    within(&scope, asked.tenant.as_ref(), asked.unit.as_ref())?;
     let list = list(asked.time);
     let (limit, after) = (page::limit(asked.limit)?, page::place(list, asked.after.as_deref())?);
+    let scope = scope(&person, asked.tenant.clone(), asked.unit.clone())?;
     let filter = asked.filter()?;
     let found = records.catalogue.search(&scope, &filter, after.as_ref(), limit).await.map_err(RecordsError::from)?;
     records.searched(&person, &format!("items?{}", uri.query().unwrap_or_default()), found.rows.len()).await?;
@@ -178,8 +174,6 @@ impl Asked {
         Ok(Filter {
             from: page::from(self.from.as_deref())?,
             before: page::to(self.to.as_deref())?,
-            tenant: self.tenant,
-            unit: self.unit,
             station: self.station,
             device: self.device,
             officer: self.officer,

@@ -16,10 +16,11 @@ pub struct Table {
 }
 
 /// Every table. Of `pending` only what is computed from facts: how often a step was asked for is not.
-pub const TABLES: [Table; 6] = [
+pub const TABLES: [Table; 7] = [
     Table { name: "subject", key: "name", row: "to_jsonb(t)" },
     Table { name: "fact", key: "key", row: "to_jsonb(t)" },
     Table { name: "item", key: "code", row: "to_jsonb(t)" },
+    Table { name: "listed", key: "list || ' ' || tenant || ' ' || unit || ' ' || name", row: "to_jsonb(t)" },
     Table { name: "docking", key: "subject", row: "to_jsonb(t)" },
     Table { name: "incident", key: "id", row: "to_jsonb(t)" },
     Table { name: "pending", key: "item || ' ' || step || ' ' || fact", row: "to_jsonb(t) - 'tries' - 'next_at'" },

@@ -45,6 +45,9 @@ impl Catalogue {
     /// Forgets everything. The store has it all.
     pub async fn forget(&self) -> sqlx::Result<()> {
         // Waits for transactions under way; what they learned was in the store before and is found there again.
-        sqlx::query("TRUNCATE subject, fact, item, docking, incident, pending").execute(&self.pool).await.map(drop)
+        sqlx::query("TRUNCATE subject, fact, item, listed, docking, incident, pending")
+            .execute(&self.pool)
+            .await
+            .map(drop)
     }
 }

@@ -53,7 +53,8 @@ impl Catalogue {
     }
 }
 
-/// From here to the end of the transaction nobody else computes rows for these.
+/// From here to the end of the transaction nobody else computes rows for these. A lock and no serializable transaction: facts of
+/// different items share index pages, and their transactions would break each other off for nothing.
 async fn lock(tx: &mut PgTransaction<'_>, subjects: &BTreeSet<String>) -> sqlx::Result<()> {
     if subjects.is_empty() {
         return Ok(());

@@ -1,10 +1,13 @@
 //! Lists out, by keyset pages: a page begins after the last row of the one before, whatever came in meanwhile.
 
-use custos_domain::ids::{DeviceId, StationId, UnitPath};
+use custos_domain::ids::{DeviceId, StationId};
 use jiff::Timestamp;
 use sqlx::{FromRow, Postgres, QueryBuilder, Row as _, postgres::PgRow, types::Json};
 
-use super::{Catalogue, Moment, Scope, scope::push_subtree};
+use super::{
+    Catalogue, Moment, Scope,
+    listed::{DOCKINGS, INCIDENTS, List, within},
+};
 use crate::fold::{DockingRecord, IncidentRecord};
 
 /// One page.
@@ -28,8 +31,6 @@ pub struct Place {
 /// Which dockings.
 #[derive(Debug, Clone, Default)]
 pub struct DockingFilter {
-    /// A unit and what is below it.
-    pub unit: Option<UnitPath>,
     /// A station.
     pub station: Option<StationId>,
     /// A recorder.
@@ -45,8 +46,6 @@ pub struct DockingFilter {
 /// Which incidents.
 #[derive(Debug, Clone, Default)]
 pub struct IncidentFilter {
-    /// A unit and what is below it.
-    pub unit: Option<UnitPath>,
     /// Open or closed.
     pub open: Option<bool>,
     /// A class, by its name.
@@ -62,27 +61,22 @@ impl Catalogue {
         after: Option<&Place>,
         limit: usize,
     ) -> sqlx::Result<Page<DockingRecord>> {
-        let mut sql = QueryBuilder::<Postgres>::new("SELECT at, subject AS name, record FROM docking WHERE ");
-        scope.push(&mut sql);
-        if let Some(unit) = &filter.unit {
-            sql.push(" AND ");
-            push_subtree(&mut sql, unit);
-        }
+        let mut sql = begin(DOCKINGS, scope);
         if let Some(station) = &filter.station {
-            sql.push(" AND station = ").push_bind(station.as_str().to_owned());
+            sql.push(" AND t.station = ").push_bind(station.as_str().to_owned());
         }
         if let Some(device) = &filter.device {
-            sql.push(" AND device = ").push_bind(device.as_str().to_owned());
+            sql.push(" AND t.device = ").push_bind(device.as_str().to_owned());
         }
-        for (comparison, value) in [(" AND at >= ", filter.from), (" AND at < ", filter.before)] {
+        for (comparison, value) in [(" AND t.at >= ", filter.from), (" AND t.at < ", filter.before)] {
             if let Some(value) = value {
                 sql.push(comparison).push_bind(Moment(value));
             }
         }
         if filter.missing {
-            sql.push(" AND missing > 0");
+            sql.push(" AND t.missing > 0");
         }
-        push_newest_first(&mut sql, "at", "subject", after);
+        end(&mut sql, DOCKINGS, scope, after);
         self.records(sql, limit).await
     }
 
@@ -94,21 +88,16 @@ impl Catalogue {
         after: Option<&Place>,
         limit: usize,
     ) -> sqlx::Result<Page<IncidentRecord>> {
-        let mut sql = QueryBuilder::<Postgres>::new("SELECT at, id AS name, record FROM incident WHERE ");
-        scope.push(&mut sql);
-        if let Some(unit) = &filter.unit {
-            sql.push(" AND ");
-            push_subtree(&mut sql, unit);
-        }
+        let mut sql = begin(INCIDENTS, scope);
         match filter.open {
-            Some(true) => sql.push(" AND open"),
-            Some(false) => sql.push(" AND NOT open"),
+            Some(true) => sql.push(" AND t.open"),
+            Some(false) => sql.push(" AND NOT t.open"),
             None => &mut sql,
         };
         if let Some(class) = filter.class {
-            sql.push(" AND class = ").push_bind(class);
+            sql.push(" AND t.class = ").push_bind(class);
         }
-        push_newest_first(&mut sql, "at", "id", after);
+        end(&mut sql, INCIDENTS, scope, after);
         self.records(sql, limit).await
     }
 
@@ -159,11 +148,34 @@ impl<'r, T: serde::de::DeserializeOwned + 'static> FromRow<'r, PgRow> for Listed
     }
 }
 
-/// The order of a list, newest first, and where in it to begin.
-pub(super) fn push_newest_first(sql: &mut QueryBuilder<Postgres>, time: &str, name: &str, after: Option<&Place>) {
+/// The beginning of a statement over a list, as far as the scope reaches; `t` is the list's table.
+pub(super) fn begin(list: List, scope: &Scope) -> QueryBuilder<Postgres> {
+    let List { name, table, time, key } = list;
+    let mut sql = QueryBuilder::new(format!("SELECT t.{time} AS at, t.{key} AS name, t.record FROM "));
+    let Some((tenant, unit)) = within(scope) else {
+        sql.push(format!("{table} AS t WHERE t.{time} IS NOT NULL"));
+        return sql;
+    };
+    sql.push(format!("listed AS l JOIN {table} AS t ON t.{key} = l.name AND t.{time} = l.at WHERE l.list = '{name}'"));
+    sql.push(" AND l.tenant = ").push_bind(tenant.as_str().to_owned());
+    sql.push(" AND l.unit = ").push_bind(unit);
+    // Once more for the table itself: its own indexes begin with the agency.
+    sql.push(" AND t.tenant = ").push_bind(tenant.as_str().to_owned());
+    sql
+}
+
+/// The end of such a statement: the order, newest first, and where in it to begin.
+pub(super) fn end(sql: &mut QueryBuilder<Postgres>, list: List, scope: &Scope, after: Option<&Place>) {
+    let (time, name) = match within(scope) {
+        Some(_) => ("l.at".to_owned(), "l.name".to_owned()),
+        None => (format!("t.{}", list.time), format!("t.{}", list.key)),
+    };
     if let Some(Place { at, name: last }) = after {
-        sql.push(" AND (").push(time).push(", ").push(name).push(") < (").push_bind(Moment(*at)).push(", ");
-        sql.push_bind(last.clone()).push(")");
+        sql.push(format!(" AND ({time}, {name}) < ("))
+            .push_bind(Moment(*at))
+            .push(", ")
+            .push_bind(last.clone())
+            .push(")");
     }
-    sql.push(" ORDER BY ").push(time).push(" DESC, ").push(name).push(" DESC");
+    sql.push(format!(" ORDER BY {time} DESC, {name} DESC"));
 }

@@ -15,6 +15,14 @@ const EPOCH: i64 = 946_684_800_000_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Moment(pub Timestamp);
 
+impl Moment {
+    /// The moment as it comes back from the database.
+    #[must_use]
+    pub fn cut(at: Timestamp) -> Self {
+        Self(Timestamp::from_microsecond(at.as_microsecond()).unwrap_or(at))
+    }
+}
+
 impl Type<Postgres> for Moment {
     fn type_info() -> PgTypeInfo {
         PgTypeInfo::with_oid(TIMESTAMPTZ)

@@ -31,11 +31,12 @@ impl Catalogue {
 
     /// An item, when it is within the scope.
     pub async fn item(&self, scope: &Scope, code: &UnifiedCode) -> sqlx::Result<Option<ItemRecord>> {
-        let mut sql = QueryBuilder::<Postgres>::new("SELECT record FROM item WHERE code = ");
-        sql.push_bind(code.to_string()).push(" AND ");
-        scope.push(&mut sql);
-        let found: Option<Json<ItemRecord>> = sql.build_query_scalar().fetch_optional(&self.pool).await?;
-        Ok(found.map(|record| record.0))
+        let found: Option<Json<ItemRecord>> = sqlx::query_scalar("SELECT record FROM item WHERE code = $1")
+            .bind(code.to_string())
+            .fetch_optional(&self.pool)
+            .await?;
+        let seen = |item: &ItemRecord| scope.covers(&item.tenant, Some(&item.intake.unit));
+        Ok(found.map(|record| record.0).filter(seen))
     }
 
     /// An item's facts in order of time; with or without those who read its record.
@@ -80,29 +81,28 @@ impl Catalogue {
         station: &StationId,
         docking: &DockingId,
     ) -> sqlx::Result<Option<DockingRecord>> {
-        let mut sql = QueryBuilder::<Postgres>::new("SELECT record FROM docking WHERE station = ");
-        sql.push_bind(station.as_str().to_owned()).push(" AND docking = ").push_bind(docking.as_str().to_owned());
-        sql.push(" AND ");
-        scope.push(&mut sql);
-        sql.push(" LIMIT 1");
-        let found: Option<Json<DockingRecord>> = sql.build_query_scalar().fetch_optional(&self.pool).await?;
-        Ok(found.map(|record| record.0))
+        let found: Vec<Json<DockingRecord>> =
+            sqlx::query_scalar("SELECT record FROM docking WHERE station = $1 AND docking = $2 ORDER BY tenant")
+                .bind(station.as_str())
+                .bind(docking.as_str())
+                .fetch_all(&self.pool)
+                .await?;
+        let seen = |docking: &DockingRecord| scope.covers(&docking.tenant, docking.unit.as_ref());
+        Ok(found.into_iter().map(|record| record.0).find(seen))
     }
 
     /// An incident, when it is within the scope, with the fact that opened it.
     pub async fn incident(&self, scope: &Scope, id: &FactId) -> sqlx::Result<Option<(IncidentRecord, Fact)>> {
-        let mut sql = QueryBuilder::<Postgres>::new("SELECT record, subject FROM incident WHERE id = ");
-        sql.push_bind(id.as_str().to_owned()).push(" AND ");
-        scope.push(&mut sql);
-        let found: Option<(Json<IncidentRecord>, String)> = sql.build_query_as().fetch_optional(&self.pool).await?;
-        let Some((record, subject)) = found else { return Ok(None) };
-        let opened: Option<Json<Fact>> =
-            sqlx::query_scalar("SELECT body FROM fact WHERE subject = $1 AND act = 'incident_opened' AND id = $2")
-                .bind(subject)
-                .bind(id.as_str())
-                .fetch_optional(&self.pool)
-                .await?;
-        Ok(opened.map(|fact| (record.0, fact.0)))
+        let found: Option<(Json<IncidentRecord>, Json<Fact>)> = sqlx::query_as(
+            "SELECT incident.record, fact.body FROM incident
+             JOIN fact ON fact.subject = incident.subject AND fact.id = incident.id
+             WHERE incident.id = $1",
+        )
+        .bind(id.as_str())
+        .fetch_optional(&self.pool)
+        .await?;
+        let seen = |incident: &IncidentRecord| scope.covers(&incident.tenant, incident.unit.as_ref());
+        Ok(found.map(|(record, fact)| (record.0, fact.0)).filter(|(record, _)| seen(record)))
     }
 }
 

@@ -1,8 +1,7 @@
-//! What a person may see of the catalogue (分級授權, E-16): decided here, and compiled to SQL here.
+//! What a person may see of the catalogue (分級授權, E-16): decided here.
 
 use custos_domain::ids::{TenantId, UnitPath};
 use custos_platform::http::auth::{Person, Role};
-use sqlx::{Postgres, QueryBuilder};
 
 /// The tenant that is no agency but the province above them. Ours, not the regulations': "superior level" (A-17.1, E-17.1).
 const PROVINCE: &str = "PROVINCE";
@@ -16,6 +15,17 @@ pub enum Scope {
     Tenant(TenantId),
     /// A unit and what is below it.
     Unit(TenantId, UnitPath),
+}
+
+/// Why a scope cannot be narrowed to what was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NarrowError {
+    /// It is not within the scope.
+    #[error("this filter reaches beyond your own unit; leave it out, or ask that unit")]
+    Beyond,
+    /// Units of two agencies may have the same name.
+    #[error("name the unit's agency as well: `tenant`")]
+    WhichTenant,
 }
 
 impl Scope {
@@ -43,42 +53,25 @@ impl Scope {
         }
     }
 
-    /// This scope as a condition on columns `tenant` and `unit`.
-    pub(super) fn push(&self, sql: &mut QueryBuilder<Postgres>) {
-        match self {
-            Self::Province => {
-                sql.push("TRUE");
-            }
-            Self::Tenant(tenant) => {
-                sql.push("tenant = ").push_bind(tenant.as_str().to_owned());
-            }
-            Self::Unit(tenant, unit) => {
-                sql.push("tenant = ").push_bind(tenant.as_str().to_owned()).push(" AND ");
-                push_subtree(sql, unit);
-            }
+    /// The part of it that a filter asks for. Never more than the scope itself.
+    pub fn narrow(self, tenant: Option<TenantId>, unit: Option<UnitPath>) -> Result<Self, NarrowError> {
+        let own = match &self {
+            Self::Province => None,
+            Self::Tenant(own) | Self::Unit(own, _) => Some(own.clone()),
+        };
+        if let (Some(own), Some(asked)) = (&own, &tenant)
+            && own != asked
+        {
+            return Err(NarrowError::Beyond);
+        }
+        match (self, tenant.or(own), unit) {
+            (Self::Unit(_, above), _, Some(unit)) if !above.contains(&unit) => Err(NarrowError::Beyond),
+            (_, Some(tenant), Some(unit)) => Ok(Self::Unit(tenant, unit)),
+            (_, None, Some(_)) => Err(NarrowError::WhichTenant),
+            (Self::Province, Some(tenant), None) => Ok(Self::Tenant(tenant)),
+            (scope, _, None) => Ok(scope),
         }
     }
-}
-
-/// A unit and what is below it as a condition on the column `unit`.
-pub(super) fn push_subtree(sql: &mut QueryBuilder<Postgres>, unit: &UnitPath) {
-    let [itself, from, before] = subtree(unit);
-    sql.push("(unit = ").push_bind(itself);
-    sql.push(" OR (unit >= ").push_bind(from).push(" AND unit < ").push_bind(before).push("))");
-}
-
-/// A unit path as it stands in the column: without slashes at its ends.
-pub(super) fn column(unit: &UnitPath) -> String {
-    unit.as_str().trim_matches('/').to_owned()
-}
-
-/// The unit itself, and the range of paths below it. A range by the byte, and no `LIKE`: `_` is a letter of unit names.
-#[must_use]
-pub fn subtree(unit: &UnitPath) -> [String; 3] {
-    let unit = column(unit);
-    // '0' is the byte after '/'.
-    let (from, before) = (format!("{unit}/"), format!("{unit}0"));
-    [unit, from, before]
 }
 
 #[cfg(test)]
@@ -86,7 +79,6 @@ mod tests {
     use std::collections::BTreeSet;
 
     use custos_domain::ids::PersonId;
-    use proptest::prelude::*;
 
     use super::*;
 
@@ -130,18 +122,21 @@ mod tests {
         assert!(Scope::of(&person("E", &[Role::Auditor])).covers(&tenant("E"), None));
     }
 
-    proptest! {
-        /// The range that is asked of the database is the tree that is meant.
-        #[test]
-        fn the_range_is_the_subtree(above in "[A-Z0-9_]{1,3}(/[A-Z0-9_]{1,2}){0,2}", tail in "[A-Z0-9_/]{0,4}", other in "[A-Z0-9_/]{1,8}") {
-            let above = unit(&above);
-            for candidate in [format!("{above}{tail}"), other] {
-                let Ok(candidate) = UnitPath::parse(&candidate) else { continue };
-                let [itself, from, before] = subtree(&above);
-                let column = column(&candidate);
-                let in_range = column == itself || (column.as_str() >= from.as_str() && column.as_str() < before.as_str());
-                prop_assert_eq!(in_range, above.contains(&candidate), "{} {}", above, candidate);
-            }
+    #[test]
+    fn a_filter_narrows_a_scope_and_never_widens_it() {
+        let (e, d) = (|| Some(tenant("E")), || Some(tenant("D")));
+        let at = |text| Some(unit(text));
+        let own = || Scope::Unit(tenant("E"), unit("NJ/XW"));
+        assert_eq!(own().narrow(None, None), Ok(own()));
+        assert_eq!(own().narrow(e(), at("NJ/XW/01")), Ok(Scope::Unit(tenant("E"), unit("NJ/XW/01"))));
+        for (tenant, unit) in [(None, at("NJ")), (None, at("NJ/XW2")), (d(), None), (d(), at("NJ/XW"))] {
+            assert_eq!(own().narrow(tenant, unit), Err(NarrowError::Beyond));
         }
+        let whole = || Scope::Tenant(tenant("E"));
+        assert_eq!(whole().narrow(None, at("SZ")), Ok(Scope::Unit(tenant("E"), unit("SZ"))));
+        assert_eq!(whole().narrow(d(), None), Err(NarrowError::Beyond));
+        assert_eq!(Scope::Province.narrow(d(), None), Ok(Scope::Tenant(tenant("D"))));
+        assert_eq!(Scope::Province.narrow(d(), at("SZ")), Ok(Scope::Unit(tenant("D"), unit("SZ"))));
+        assert_eq!(Scope::Province.narrow(None, at("SZ")), Err(NarrowError::WhichTenant));
     }
 }

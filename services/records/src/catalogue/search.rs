@@ -1,7 +1,7 @@
 //! Searching items: filters within a scope, newest first, by keyset pages.
 
 use custos_domain::{
-    ids::{DeviceId, OfficerId, StationId, TenantId, UnitPath},
+    ids::{DeviceId, OfficerId, StationId},
     item::ItemKind,
 };
 use jiff::Timestamp;
@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 
 use super::{
     Catalogue, Moment, Scope,
-    lists::{Page, Place, push_newest_first},
-    scope::push_subtree,
+    listed::{INGESTED, STARTED},
+    lists::{Page, Place, begin, end},
 };
 use crate::fold::{ItemRecord, item::State, kept::Class};
 
@@ -27,22 +27,9 @@ pub enum Axis {
     Started,
 }
 
-impl Axis {
-    fn column(self) -> &'static str {
-        match self {
-            Self::Ingested => "ingested_at",
-            Self::Started => "started_at",
-        }
-    }
-}
-
 /// What is looked for. Everything given must hold.
 #[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// An agency.
-    pub tenant: Option<TenantId>,
-    /// A unit and what is below it.
-    pub unit: Option<UnitPath>,
     /// A station.
     pub station: Option<StationId>,
     /// A recorder.
@@ -85,36 +72,32 @@ impl Catalogue {
 }
 
 fn statement(scope: &Scope, filter: &Filter, after: Option<&Place>) -> QueryBuilder<Postgres> {
-    let time = filter.axis.column();
-    let mut sql = QueryBuilder::new("SELECT ");
-    sql.push(time).push(" AS at, code AS name, record FROM item WHERE ");
-    scope.push(&mut sql);
-    if filter.axis == Axis::Started {
-        sql.push(" AND started_at IS NOT NULL");
-    }
-    if let Some(unit) = &filter.unit {
-        sql.push(" AND ");
-        push_subtree(&mut sql, unit);
-    }
+    let list = match filter.axis {
+        Axis::Ingested => INGESTED,
+        Axis::Started => STARTED,
+    };
+    let mut sql = begin(list, scope);
     for (condition, value) in [
-        (" AND tenant = ", filter.tenant.as_ref().map(TenantId::as_str)),
-        (" AND station = ", filter.station.as_ref().map(StationId::as_str)),
-        (" AND device = ", filter.device.as_ref().map(DeviceId::as_str)),
-        (" AND officer = ", filter.officer.as_ref().map(OfficerId::as_str)),
-        (" AND kind = ", filter.kind.map(ItemKind::as_str)),
-        (" AND class = ", filter.class.map(Class::as_str)),
-        (" AND state = ", filter.state.map(State::as_str)),
+        (" AND t.station = ", filter.station.as_ref().map(StationId::as_str)),
+        (" AND t.device = ", filter.device.as_ref().map(DeviceId::as_str)),
+        (" AND t.officer = ", filter.officer.as_ref().map(OfficerId::as_str)),
+        (" AND t.kind = ", filter.kind.map(ItemKind::as_str)),
     ] {
         if let Some(value) = value {
             sql.push(condition).push_bind(value.to_owned());
         }
     }
+    // Written out, so that the indexes on rare ones can be used: these are names of ours, nothing from outside.
+    for (column, value) in [("class", filter.class.map(Class::as_str)), ("state", filter.state.map(State::as_str))] {
+        if let Some(value) = value {
+            sql.push(format!(" AND t.{column} = '{value}'"));
+        }
+    }
     for (yes, no, value) in [
-        // Written out, so that the index on held items can be used.
-        (" AND held", " AND NOT held", filter.held),
-        (" AND key_file", " AND NOT key_file", filter.key_file),
-        (" AND unknown_name", " AND NOT unknown_name", filter.unknown_name),
-        (" AND open_incidents > 0", " AND open_incidents = 0", filter.incidents),
+        (" AND t.held", " AND NOT t.held", filter.held),
+        (" AND t.key_file", " AND NOT t.key_file", filter.key_file),
+        (" AND t.unknown_name", " AND NOT t.unknown_name", filter.unknown_name),
+        (" AND t.open_incidents > 0", " AND t.open_incidents = 0", filter.incidents),
     ] {
         match value {
             Some(true) => sql.push(yes),
@@ -122,30 +105,39 @@ fn statement(scope: &Scope, filter: &Filter, after: Option<&Place>) -> QueryBuil
             None => &mut sql,
         };
     }
-    for (comparison, value) in [(" >= ", filter.from), (" < ", filter.before)] {
+    for (comparison, value) in [(">=", filter.from), ("<", filter.before)] {
         if let Some(value) = value {
-            sql.push(" AND ").push(time).push(comparison).push_bind(Moment(value));
+            sql.push(format!(" AND t.{} {comparison} ", list.time)).push_bind(Moment(value));
         }
     }
-    push_newest_first(&mut sql, time, "code", after);
+    end(&mut sql, list, scope, after);
     sql
 }
 
 #[cfg(test)]
 mod tests {
+    use custos_domain::ids::{TenantId, UnitPath};
+
     use super::*;
 
     #[test]
-    fn a_filter_and_a_scope_are_both_in_the_statement() {
-        let tenant = TenantId::parse("E").expect("tenant");
-        let unit = UnitPath::parse("NJ").expect("unit");
-        let filter = Filter { axis: Axis::Started, unit: Some(unit.clone()), held: Some(true), ..Filter::default() };
-        let sql = statement(&Scope::Unit(tenant, unit), &filter, None);
+    fn a_scope_is_in_every_statement_and_bounds_it_by_one_range_of_an_index() {
+        let (tenant, unit) = (TenantId::parse("E").expect("tenant"), UnitPath::parse("NJ").expect("unit"));
+        let filter = Filter { axis: Axis::Started, held: Some(true), ..Filter::default() };
+        let after = Place { at: Timestamp::UNIX_EPOCH, name: String::new() };
+        let sql = statement(&Scope::Unit(tenant, unit), &filter, Some(&after));
         assert_eq!(
             sql.sql().as_str(),
-            "SELECT started_at AS at, code AS name, record FROM item WHERE tenant = $1 AND (unit = $2 OR (unit >= $3 AND unit < $4)) \
-             AND started_at IS NOT NULL AND (unit = $5 OR (unit >= $6 AND unit < $7)) AND held \
-             ORDER BY started_at DESC, code DESC"
+            "SELECT t.started_at AS at, t.code AS name, t.record FROM listed AS l \
+             JOIN item AS t ON t.code = l.name AND t.started_at = l.at \
+             WHERE l.list = 'started' AND l.tenant = $1 AND l.unit = $2 AND t.tenant = $3 AND t.held \
+             AND (l.at, l.name) < ($4, $5) ORDER BY l.at DESC, l.name DESC"
+        );
+        let sql = statement(&Scope::Province, &Filter { class: Some(Class::Unset), ..Filter::default() }, None);
+        assert_eq!(
+            sql.sql().as_str(),
+            "SELECT t.ingested_at AS at, t.code AS name, t.record FROM item AS t WHERE t.ingested_at IS NOT NULL \
+             AND t.class = 'unset' ORDER BY t.ingested_at DESC, t.code DESC"
         );
     }
 }

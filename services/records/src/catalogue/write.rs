@@ -3,7 +3,10 @@
 use custos_domain::ids::OfficerId;
 use sqlx::{PgTransaction, types::Json};
 
-use super::{Moment, scope};
+use super::{
+    Moment,
+    listed::{self, DOCKINGS, INCIDENTS, INGESTED, STARTED, Standing},
+};
 use crate::fold::{DockingRecord, IncidentRecord, ItemRecord, Pending, Projection};
 
 /// Writes all rows of one subject. Facts are never taken back, so neither are rows; only steps that are no longer waited for go.
@@ -22,7 +25,24 @@ pub(super) async fn write(tx: &mut PgTransaction<'_>, subject: &str, rows: &Proj
 }
 
 async fn write_item(tx: &mut PgTransaction<'_>, item: &ItemRecord) -> sqlx::Result<()> {
-    let intake = &item.intake;
+    let (intake, code) = (&item.intake, item.code.to_string());
+    let before: Option<(String, String, Moment, Option<Moment>)> =
+        sqlx::query_as("SELECT tenant, unit, ingested_at, started_at FROM item WHERE code = $1")
+            .bind(&code)
+            .fetch_optional(&mut **tx)
+            .await?;
+    let [mut ingested_before, mut started_before] = [None, None];
+    if let Some((tenant, unit, ingested, started)) = before {
+        let at = |at| Standing { tenant: tenant.clone(), unit: Some(unit.clone()), at };
+        (ingested_before, started_before) = (Some(at(ingested)), started.map(at));
+    }
+    let at = |at| Standing {
+        tenant: item.tenant.to_string(),
+        unit: Some(listed::column(&intake.unit)),
+        at: Moment::cut(at),
+    };
+    listed::place(tx, INGESTED, &code, ingested_before, Some(at(intake.ingested_at))).await?;
+    listed::place(tx, STARTED, &code, started_before, intake.started_at.map(at)).await?;
     sqlx::query(
         "INSERT INTO item (code, tenant, unit, station, device, officer, kind, class, state, playback, held, key_file,
                            unknown_name, open_incidents, ingested_at, started_at, locked_until, manifest, record)
@@ -33,11 +53,12 @@ async fn write_item(tx: &mut PgTransaction<'_>, item: &ItemRecord) -> sqlx::Resu
              playback = excluded.playback, held = excluded.held, key_file = excluded.key_file,
              unknown_name = excluded.unknown_name, open_incidents = excluded.open_incidents,
              ingested_at = excluded.ingested_at, started_at = excluded.started_at, locked_until = excluded.locked_until,
-             manifest = excluded.manifest, record = excluded.record",
+             manifest = excluded.manifest, record = excluded.record
+         WHERE item.record IS DISTINCT FROM excluded.record",
     )
-    .bind(item.code.to_string())
+    .bind(&code)
     .bind(item.tenant.as_str())
-    .bind(scope::column(&intake.unit))
+    .bind(listed::column(&intake.unit))
     .bind(intake.station.as_str())
     .bind(item.device.as_str())
     .bind(intake.officer.as_ref().map(OfficerId::as_str))
@@ -88,6 +109,10 @@ async fn write_pending(tx: &mut PgTransaction<'_>, item: &str, pending: &[Pendin
 }
 
 async fn write_docking(tx: &mut PgTransaction<'_>, subject: &str, docking: &DockingRecord) -> sqlx::Result<()> {
+    let unit = docking.unit.as_ref().map(listed::column);
+    let before = standing(tx, "SELECT tenant, unit, at FROM docking WHERE subject = $1", subject).await?;
+    let now = Standing { tenant: docking.tenant.to_string(), unit, at: Moment::cut(docking.at()) };
+    listed::place(tx, DOCKINGS, subject, before, Some(now)).await?;
     sqlx::query(
         "INSERT INTO docking (subject, docking, tenant, unit, station, device, at, missing, record)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
@@ -98,7 +123,7 @@ async fn write_docking(tx: &mut PgTransaction<'_>, subject: &str, docking: &Dock
     .bind(subject)
     .bind(docking.docking.as_str())
     .bind(docking.tenant.as_str())
-    .bind(docking.unit.as_ref().map(scope::column))
+    .bind(docking.unit.as_ref().map(listed::column))
     .bind(docking.station.as_str())
     .bind(docking.device.as_str())
     .bind(Moment(docking.at()))
@@ -110,6 +135,10 @@ async fn write_docking(tx: &mut PgTransaction<'_>, subject: &str, docking: &Dock
 }
 
 async fn write_incident(tx: &mut PgTransaction<'_>, subject: &str, incident: &IncidentRecord) -> sqlx::Result<()> {
+    let (id, unit) = (incident.id.as_str(), incident.unit.as_ref().map(listed::column));
+    let before = standing(tx, "SELECT tenant, unit, at FROM incident WHERE id = $1", id).await?;
+    let now = Standing { tenant: incident.tenant.to_string(), unit, at: Moment::cut(incident.opened_at) };
+    listed::place(tx, INCIDENTS, id, before, Some(now)).await?;
     sqlx::query(
         "INSERT INTO incident (id, subject, tenant, unit, class, open, at, record)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -120,7 +149,7 @@ async fn write_incident(tx: &mut PgTransaction<'_>, subject: &str, incident: &In
     .bind(incident.id.as_str())
     .bind(subject)
     .bind(incident.tenant.as_str())
-    .bind(incident.unit.as_ref().map(scope::column))
+    .bind(incident.unit.as_ref().map(listed::column))
     .bind(incident.class.as_str())
     .bind(incident.closed.is_none())
     .bind(Moment(incident.opened_at))
@@ -128,4 +157,11 @@ async fn write_incident(tx: &mut PgTransaction<'_>, subject: &str, incident: &In
     .execute(&mut **tx)
     .await
     .map(drop)
+}
+
+/// Where a row stands in its list by now.
+async fn standing(tx: &mut PgTransaction<'_>, sql: &'static str, name: &str) -> sqlx::Result<Option<Standing>> {
+    let row: Option<(String, Option<String>, Moment)> =
+        sqlx::query_as(sql).bind(name).fetch_optional(&mut **tx).await?;
+    Ok(row.map(|(tenant, unit, at)| Standing { tenant, unit, at }))
 }

@@ -1,11 +1,12 @@
 //! What should follow by itself. A step whose announcement was lost never begins: its cause is announced again (see
 //! [`crate::reconcile`]).
 
-use custos_domain::{fact::Act, hold::Permanence, ids::FactId};
+use custos_domain::{fact::Act, hold::Permanence, ids::FactId, policy::Obligation};
 use jiff::Timestamp;
 
 use super::{
     Known,
+    holds::HoldRecord,
     item::{ItemRecord, State},
 };
 
@@ -71,8 +72,8 @@ pub(super) fn fold(item: &ItemRecord, facts: &[Known]) -> Vec<Pending> {
             }
             Act::LockExtended { .. } if lacks_hold(item, &known.fact.id) => wait(Step::Hold, known),
             Act::HoldConfirmed { hold, permanence: Permanence::Permanent, .. } => {
-                let stands = item.holds.iter().any(|record| record.hold == *hold && record.stands());
-                if stands && !has_horizon(item) {
+                let standing = item.holds.iter().find(|record| record.hold == *hold && record.stands());
+                if standing.is_some_and(|hold| !has_horizon(item, hold)) {
                     wait(Step::Horizon, known);
                 }
             }
@@ -86,7 +87,6 @@ pub(super) fn fold(item: &ItemRecord, facts: &[Known]) -> Vec<Pending> {
 /// Whether this fact states an obligation that asks for a hold, and no hold was ever placed for it. Permanence comes from a hold
 /// that a leader confirmed, so it has one.
 fn lacks_hold(item: &ItemRecord, fact: &FactId) -> bool {
-    use custos_domain::policy::Obligation;
     let stated = item.obligations.iter().find(|standing| standing.fact == *fact);
     let Some(obligation) = stated.map(|standing| &standing.obligation) else { return false };
     let asks = matches!(obligation, Obligation::Open { .. } | Obligation::Unset { .. });
@@ -97,7 +97,10 @@ fn lacks_hold(item: &ItemRecord, fact: &FactId) -> bool {
     asks && !placed
 }
 
-fn has_horizon(item: &ItemRecord) -> bool {
-    use custos_domain::policy::Obligation;
-    item.obligations.iter().any(|standing| matches!(standing.obligation, Obligation::Permanent { .. }))
+/// Whether permanence was stated for the article this hold rests on.
+fn has_horizon(item: &ItemRecord, hold: &HoldRecord) -> bool {
+    item.obligations.iter().any(|standing| {
+        let same_article = hold.reason.as_ref().is_none_or(|reason| reason.cite == *standing.obligation.cite());
+        same_article && matches!(standing.obligation, Obligation::Permanent { .. })
+    })
 }

@@ -1,176 +1,14 @@
-//! An item's life in facts, and what the fold makes of any order of them.
-
 use custos_domain::{
-    digest::{Crc64, Root, Sha256, Sm3},
-    fact::{Act, Actor, Fact, IncidentClass, Subject, fact_id},
-    hold::{HoldReason, Permanence},
-    ids::{
-        DeviceId, DockingId, FactId, HoldId, OfficerId, PersonId, RecordingId, Segment, StationId, TenantId, UnitPath,
-        UploadId,
-    },
-    item::{ItemKey, ItemKind, UnifiedCode},
+    digest::{Root, Sm3},
+    fact::{Act, Fact, Subject, fact_id},
+    hold::Permanence,
     keys,
-    manifest::StoredObject,
-    policy::{Cite, Obligation, OpenReason, Origin, Words},
+    policy::{Obligation, OpenReason, Origin},
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
 
-use super::{item::State, kept::Class, *};
-
-fn id<T: std::str::FromStr>(text: &str) -> T {
-    text.parse().ok().expect("identifier")
-}
-
-fn at(second: i64) -> Timestamp {
-    Timestamp::from_second(1_795_000_000 + second).expect("time")
-}
-
-fn object(key: &str) -> StoredObject {
-    StoredObject { bucket: "b".into(), key: key.into(), version: "v".into() }
-}
-
-fn code() -> UnifiedCode {
-    UnifiedCode::of(ItemKey {
-        tenant: id("E"),
-        device: id::<DeviceId>("DSJ00012"),
-        recording: id::<RecordingId>("20261123091500_0007"),
-        segment: Segment(0),
-        variant: None,
-    })
-}
-
-fn known(second: i64, act: Act, discriminator: &str, evidence: Option<Evidence>) -> Known {
-    let subject = Subject::item(&code(), at(0));
-    let fact = Fact {
-        id: fact_id(act.name(), &subject, discriminator),
-        at: at(second),
-        tenant: id::<TenantId>("E"),
-        unit: Some(id::<UnitPath>("NANJING/XUANWU")),
-        actor: Actor::Person { person: id::<PersonId>("e-leader"), unit: id("NANJING") },
-        cause: None,
-        subject,
-        act,
-        trace: None,
-    };
-    Known { object: object(&keys::fact(&fact)), fact, evidence }
-}
-
-fn deposit() -> Deposit {
-    Deposit {
-        kind: ItemKind::Video,
-        unit: id("NANJING/XUANWU"),
-        station: id::<StationId>("S01"),
-        officer: Some(id::<OfficerId>("P000345")),
-        docking: id::<DockingId>("018f-a"),
-        upload: id::<UploadId>("018f-b"),
-        file_name: "VIDEO/1.MP4".into(),
-        naming_rule: None,
-        key_file: true,
-        length: 7,
-        root: Root::of(b"footage"),
-        crc: Crc64::of(b"footage"),
-        original: object("footage/1"),
-        started_at_device: Some(jiff::civil::date(2026, 11, 23).at(9, 15, 0, 0)),
-        clock: Some(custos_domain::declaration::ClockOffset { offset_ms: 60_000, uncertainty_ms: 10 }),
-        ingested_at: at(0),
-        locked_until: at(1000),
-    }
-}
-
-fn deposited() -> Known {
-    let act = Act::Deposited { item_kind: ItemKind::Video, manifest: object("manifests/1") };
-    known(0, act, "", Some(Evidence::Manifest(Box::new(deposit()))))
-}
-
-fn sealed() -> Known {
-    let digests = SealDigests { sha256: Sha256([1; 32]), sm3: Sm3([2; 32]), sealed_at: at(10) };
-    known(10, Act::Sealed { seal: object("seals/1") }, "hashing", Some(Evidence::Seal(digests)))
-}
-
-fn cite(text: &str) -> Cite {
-    Cite::parse(text).expect("citation")
-}
-
-fn dated() -> Obligation {
-    let period = custos_domain::calendar::Period::parse("P3M").expect("period");
-    Obligation::dated(at(0), period, cite("E-13.1"), "保存期限不少於3個月".into(), Origin::Text)
-}
-
-fn unset() -> Obligation {
-    Obligation::Unset { reason: Words { zh: "缺".into(), en: "missing".into() }, cite: cite("A-15.0") }
-}
-
-fn locked(second: i64, until: i64, obligation: Obligation) -> Known {
-    let act = Act::LockExtended { until: at(until), obligation, policy_version: 1, objects: vec![] };
-    known(second, act, &format!("{second}/{until}"), None)
-}
-
-fn derived(second: i64) -> Known {
-    let act = Act::Derived {
-        outcome: "playable".into(),
-        detail: None,
-        derivation: object("derived/1"),
-        duration_ms: Some(1000 * second.unsigned_abs()),
-    };
-    known(second, act, &second.to_string(), None)
-}
-
-fn hold() -> HoldId {
-    id("018f-1")
-}
-
-fn placed(second: i64, article: &str, permanence: Permanence) -> Known {
-    let reason = HoldReason { cite: cite(article), text: "異議".into() };
-    known(second, Act::HoldPlaced { hold: hold(), reason, permanence }, "h", None)
-}
-
-fn confirmed(second: i64, permanence: Permanence) -> Known {
-    known(second, Act::HoldConfirmed { hold: hold(), permanence, note: "同意".into() }, "h", None)
-}
-
-fn release(second: i64) -> [Known; 2] {
-    let proposed = Act::HoldReleaseProposed { hold: hold(), note: "結案".into() };
-    let released = Act::HoldReleased { hold: hold(), note: "同意".into() };
-    [known(second, proposed, "h", None), known(second + 1, released, "h", None)]
-}
-
-fn applied(second: i64, on: bool) -> Known {
-    known(second, Act::HoldApplied { on, settled: true, objects: vec![] }, &second.to_string(), None)
-}
-
-fn mismatch(second: i64) -> (Known, FactId) {
-    let act = Act::IncidentOpened { class: IncidentClass::Mismatch, detail: "BLAKE3".into() };
-    let known = known(second, act, "hashing", None);
-    let id = known.fact.id.clone();
-    (known, id)
-}
-
-fn closed(second: i64, incident: FactId) -> Known {
-    let discriminator = incident.to_string();
-    known(second, Act::IncidentClosed { incident, note: "復核".into() }, &discriminator, None)
-}
-
-fn life() -> Vec<Known> {
-    let (mismatch, incident) = mismatch(60);
-    let mut facts = vec![
-        deposited(),
-        sealed(),
-        locked(20, 2000, dated()),
-        locked(21, 9000, unset()),
-        derived(30),
-        derived(35),
-        placed(40, "A-15.0", Permanence::Open),
-        confirmed(45, Permanence::Permanent),
-        applied(50, true),
-        mismatch,
-        closed(61, incident),
-        known(70, Act::RecordRead { view: "item".into() }, "r", None),
-        applied(90, false),
-    ];
-    facts.extend(release(80));
-    facts
-}
+use super::{item::State, kept::Class, samples::*, *};
 
 fn item(facts: impl IntoIterator<Item = Known>) -> ItemRecord {
     project(facts).item.expect("item")
@@ -278,6 +116,18 @@ fn a_docking_tells_what_never_arrived() {
     assert_eq!(project([opened.clone()]).docking.expect("docking").missing, None);
     let both = project([closed, opened]).docking.expect("docking");
     assert_eq!((both.missing, both.opened_at, both.closed_at), (Some(1), Some(at(0)), Some(at(9))));
+}
+
+#[test]
+fn a_row_comes_back_from_the_database_as_it_was_written() {
+    let facts = life();
+    let item = item(facts.clone());
+    let stored = serde_json::to_string(&item).expect("JSON");
+    assert_eq!(serde_json::from_str::<ItemRecord>(&stored).expect("item"), item);
+    for known in facts {
+        let stored = serde_json::to_string(&known.evidence).expect("JSON");
+        assert_eq!(serde_json::from_str::<Option<Evidence>>(&stored).expect("evidence"), known.evidence);
+    }
 }
 
 proptest! {

@@ -65,9 +65,15 @@ impl Reconciler {
 
     /// One round.
     pub async fn round(&self) -> Result<(), RecordsError> {
+        self.ensure_schema().await?;
+        // A store that cannot be walked does not keep others from hearing what the catalogue knows already.
+        let walked = self.walk().await;
+        self.records.ask_again(self.patience).await.and(walked)
+    }
+
+    async fn walk(&self) -> Result<(), RecordsError> {
         let mut walks = self.walks.lock().await;
         let Walks { recent, full, manifests, told } = &mut *walks;
-        self.ensure_schema().await?;
         recent.begin(|| recent::prefixes(self.records.clock.now()));
         if let Some(ended) = self.walk_facts(recent, told).await? {
             metrics::walked("recent", ended.took);
@@ -77,8 +83,7 @@ impl Reconciler {
             metrics::walked("full", ended.took);
             metrics::unusable(ended.unusable);
         }
-        self.walk_manifests(manifests, told).await?;
-        self.records.ask_again(self.patience).await
+        self.walk_manifests(manifests, told).await
     }
 
     /// Brings the schema back when somebody dropped it.

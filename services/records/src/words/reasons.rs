@@ -1,6 +1,6 @@
 //! "Why is this kept until …?", with the articles.
 
-use custos_domain::hold::Permanence;
+use custos_domain::{fact::Actor, hold::Permanence};
 
 use super::{Sentence, actor, moment, words};
 use crate::fold::{
@@ -15,13 +15,15 @@ pub fn short(item: &ItemRecord) -> Sentence {
     why(item).into_iter().next().unwrap_or_else(|| first_lock(item))
 }
 
-/// Every reason that stands, the strongest first: holds, then obligations, then the lock in the store.
+/// Every reason that stands, the strongest first: what people hold, what the policy asks for, the lock in the store.
 #[must_use]
 pub fn why(item: &ItemRecord) -> Vec<Sentence> {
-    let mut standing: Vec<&HoldRecord> = item.holds.iter().filter(|hold| hold.stands()).collect();
-    standing.sort_by_key(|hold| hold.permanence != Permanence::Permanent);
-    let mut reasons: Vec<Sentence> = standing.into_iter().map(held).collect();
-    reasons.extend(item.obligations.iter().filter(|standing| !standing.ended).map(|s| s.obligation.explain().into()));
+    let standing = item.holds.iter().filter(|hold| hold.stands());
+    let (by_policy, mut by_people): (Vec<&HoldRecord>, Vec<&HoldRecord>) = standing.partition(|hold| is_policys(hold));
+    by_people.sort_by_key(|hold| hold.permanence != Permanence::Permanent);
+    let mut reasons: Vec<Sentence> = by_people.into_iter().map(held_by_people).collect();
+    reasons.extend(item.obligations.iter().filter(|asked| !asked.ended).map(|asked| asked.obligation.explain().into()));
+    reasons.extend(by_policy.into_iter().map(held_by_policy));
     if item.held && reasons.is_empty() {
         reasons.push(words(
             "the store's legal hold is on, though no reason for it stands any more; it is being taken off",
@@ -30,6 +32,11 @@ pub fn why(item: &ItemRecord) -> Vec<Sentence> {
     }
     reasons.push(first_lock(item));
     reasons
+}
+
+/// Whether nobody asked for it but the policy.
+fn is_policys(hold: &HoldRecord) -> bool {
+    hold.placed.as_ref().is_some_and(|placed| matches!(placed.by, Actor::Service { .. }))
 }
 
 fn first_lock(item: &ItemRecord) -> Sentence {
@@ -48,7 +55,14 @@ fn first_lock(item: &ItemRecord) -> Sentence {
     }
 }
 
-fn held(hold: &HoldRecord) -> Sentence {
+/// The obligation beside it says why; how it ends is the policy's affair.
+fn held_by_policy(hold: &HoldRecord) -> Sentence {
+    let cite = hold.reason.as_ref().map(|reason| reason.cite.to_string()).unwrap_or_default();
+    let since = hold.placed.as_ref().map(|placed| moment(placed.at)).unwrap_or_default();
+    words(format!("held by the policy for {cite} since {since}"), format!("依政策保全（{cite}），自 {since} 起"))
+}
+
+fn held_by_people(hold: &HoldRecord) -> Sentence {
     let (en_why, zh_why) = match &hold.reason {
         Some(reason) => {
             let (cite, text) = (&reason.cite, &reason.text);

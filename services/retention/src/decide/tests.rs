@@ -84,6 +84,17 @@ fn what_was_decided_is_not_decided_again_by_another_file() {
 }
 
 #[test]
+fn what_was_stated_is_restored_as_it_was_decided() {
+    let a = policy("A");
+    let mut decided = newly_owed(&a, ingest(), &[], &[]);
+    decided.extend(newly_owed(&a, ingest(), &decided, &[reason("A-15.3")]));
+    // Stated with the lock that stood, and again for a seal that came later.
+    let stood = |standing: &Standing| Standing { until: a.horizon_until(ingest()), ..standing.clone() };
+    let stated: Vec<Standing> = decided.iter().map(stood).chain(decided.iter().map(stood)).collect();
+    assert_eq!(restored(&a, ingest(), stated), decided);
+}
+
+#[test]
 fn a_period_set_later_is_added_to_the_unset_one() {
     let before = newly_owed(&policy("A"), ingest(), &[], &[]);
     let text = FILES[0].1;

@@ -1,7 +1,7 @@
 use std::{path::PathBuf, str::FromStr as _, time::Duration};
 
 use sqlx::{
-    PgPool,
+    ConnectOptions as _, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
 
@@ -65,7 +65,10 @@ fn options(url: &str) -> Result<PgConnectOptions, ConfigError> {
         // It would show in the process list.
         return Err(wrong("must not hold a password; use --database-password-file".to_owned()));
     }
-    PgConnectOptions::from_str(url).map_err(|error| wrong(error.to_string()))
+    let options = PgConnectOptions::from_str(url).map_err(|error| wrong(error.to_string()))?;
+    // sqlx asks the log filters about each statement and drops the answer, whereupon the next span or line of the thread is lost
+    // (tokio-rs/tracing issue 2519). Statements are not logged here anyway.
+    Ok(options.disable_statement_logging())
 }
 
 #[cfg(test)]

@@ -1,7 +1,3 @@
-use std::error::Error as StdError;
-
-use sqlx::postgres::PgDatabaseError;
-
 use crate::worker::Fault;
 
 /// Why the database did not do what it was asked.
@@ -52,25 +48,6 @@ pub(super) fn is_away(error: &sqlx::Error) -> bool {
     class(error) == Class::Away
 }
 
-/// Whether a transaction that ended with `error` failed only because it was not alone. Looks through wrappers.
-pub(super) fn is_conflict(error: &(dyn StdError + 'static)) -> bool {
-    let mut link = Some(error);
-    while let Some(error) = link {
-        if let Some(DbError::Conflict(_)) = error.downcast_ref() {
-            return true;
-        }
-        let found = error
-            .downcast_ref::<sqlx::Error>()
-            .map(class)
-            .or_else(|| error.downcast_ref::<PgDatabaseError>().map(|cause| Class::of(cause.code())));
-        if found == Some(Class::Conflict) {
-            return true;
-        }
-        link = error.source();
-    }
-    false
-}
-
 fn class(error: &sqlx::Error) -> Class {
     use sqlx::Error as E;
     match error {
@@ -119,21 +96,5 @@ mod tests {
         assert!(matches!(Fault::from(DbError::Data(sqlx::Error::RowNotFound)), Fault::Reject { .. }));
         assert!(matches!(Fault::from(DbError::Other(sqlx::Error::RowNotFound)), Fault::Retry { .. }));
         assert!(matches!(DbError::from(sqlx::Error::PoolTimedOut), DbError::Away(_)));
-    }
-
-    #[test]
-    fn a_conflict_is_seen_through_wrappers() {
-        #[derive(Debug, thiserror::Error)]
-        #[error("the service's own words")]
-        struct Wrapped(#[from] DbError);
-        #[derive(Debug, thiserror::Error)]
-        #[error(transparent)]
-        struct Transparent(#[from] Wrapped);
-
-        let conflict = || DbError::Conflict(sqlx::Error::RowNotFound);
-        assert!(is_conflict(&conflict()));
-        assert!(is_conflict(&Wrapped(conflict())));
-        assert!(is_conflict(&Transparent(Wrapped(conflict()))));
-        assert!(!is_conflict(&Wrapped(DbError::Away(sqlx::Error::PoolTimedOut))));
     }
 }
