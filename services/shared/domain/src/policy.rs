@@ -1,4 +1,4 @@
-//! The tenants' policies: typed, versioned data, every period and trigger citing its article (architecture, section 7).
+//! The tenants' policies: typed, versioned data, every period and trigger citing its article (deploy/policies).
 //!
 //! A policy only ever lengthens: the floor is locked at creation, obligations raise it, nothing here lowers a date.
 

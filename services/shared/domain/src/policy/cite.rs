@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The id of one clause of a regulation, such as `A-15.3`, `B-4.6b` or `D-12.2` (requirements.md, section 1).
+/// The id of one clause of a regulation, such as `A-15.3`, `B-4.6b` or `D-12.2` (services/REQUIREMENTS.md, section 1).
 ///
 /// A capital letter for the regulation, a hyphen, the article and its items joined by dots, and a small letter where one
 /// sentence holds several duties.

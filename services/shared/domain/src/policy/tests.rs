@@ -31,6 +31,28 @@ fn at(text: &str) -> Timestamp {
     text.parse().expect(text)
 }
 
+/// The regulations as supplied: whoever quotes them quotes letter by letter.
+#[test]
+fn every_quotation_stands_in_the_regulations() {
+    let letters = |text: &str| text.chars().filter(|c| !c.is_whitespace() && !"「」".contains(*c)).collect::<String>();
+    let source = letters(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../deploy/policies/regulations.txt")));
+    let mut quotations = 0;
+    for policy in deployed().iter() {
+        let base = match &policy.base {
+            Base::AtLeast { text, .. } => Some(text),
+            Base::Unset { .. } => None,
+        };
+        let rules = policy.rules.iter().filter(|rule| rule.origin == Origin::Text).map(|rule| &rule.text);
+        for text in base.into_iter().chain(rules) {
+            for part in text.split('…').filter(|part| !part.is_empty()) {
+                assert!(source.contains(&letters(part)), "not in the regulations: {part}");
+                quotations += 1;
+            }
+        }
+    }
+    assert!(quotations > 20, "only {quotations}");
+}
+
 /// What loading B says after replacing `from` by `to` in its file.
 fn refusal(from: &str, to: &str) -> String {
     let text = FILES[1].1;
