@@ -162,6 +162,9 @@ async fn permanent_is_a_hold_at_once_and_the_horizon_on_confirmation() -> anyhow
         Ok(())
     })
     .await?;
+    let path = format!("/v1/holds/{hold}/propose-release");
+    let ended = site.call(Part::LegalHold, "a-leader", Method::POST, &path, Some(json!({ "note": "結束" }))).await?;
+    assert_eq!(ended.0, 409, "a confirmed permanent hold does not end: {}", ended.1);
     held(&site, &code, true).await
 }
 

@@ -3,6 +3,10 @@
 use std::{net::IpAddr, path::PathBuf};
 
 use anyhow::Context;
+use ed25519_dalek::{
+    SigningKey,
+    pkcs8::{DecodePrivateKey, EncodePrivateKey, KeypairBytes, spki::der::pem::LineEnding},
+};
 use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
 use rand::CryptoRng;
 use rcgen::{
@@ -151,7 +155,7 @@ impl Authority {
         params.use_authority_key_identifier_extension = true;
         let certificate = params.signed_by(key, &self.issuer()?)?;
         let identity = self.identity(name);
-        folders::write(&identity.key, key.serialize_pem())?;
+        folders::write(&identity.key, private_key(key)?)?;
         folders::write(&self.folders.certificate(&format!("{name}.serial")), hex::encode(serial))?;
         folders::write(&identity.certificate, certificate.pem())?;
         Ok(identity)
@@ -202,6 +206,17 @@ impl Authority {
 
 fn station_name(station: &Station) -> String {
     format!("station-{}", station.id)
+}
+
+/// The key as PKCS#8 version 1. An Ed25519 key comes as version 2, with the public key inside, which OpenSSL 3.0 and so Debian 12's
+/// curl cannot read.
+fn private_key(key: &KeyPair) -> anyhow::Result<String> {
+    if key.algorithm() != &PKCS_ED25519 {
+        return Ok(key.serialize_pem());
+    }
+    let secret = SigningKey::from_pkcs8_der(&key.serialize_der()).context("reading an Ed25519 key")?;
+    let bytes = KeypairBytes { secret_key: secret.to_bytes(), public_key: None };
+    Ok(bytes.to_pkcs8_pem(LineEnding::LF).context("writing an Ed25519 key")?.to_string())
 }
 
 /// The days from whose beginning to whose beginning (UTC) something is good.

@@ -4,7 +4,7 @@
 //! description of how the parts fit together. In reading order:
 //!
 //! 1. [`part`], [`config`]: what a stack is made of, and how it may differ.
-//! 2. [`stack`]: starting it; [`control`]: stopping, killing and emptying parts; [`endpoints`]: getting in.
+//! 2. [`Stack`]: starting it, stopping, killing and emptying parts, getting in.
 //! 3. [`folders`], [`ports`], [`launch`], [`process`], [`state`]: where it lives on the machine.
 //! 4. [`secrets`], [`certificates`], [`seeds`], [`tokens`]: who may do what.
 //! 5. [`servers`], [`provision`], [`services`], [`health`]: each part by itself.

@@ -10,8 +10,8 @@ use std::{
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use custos_local::{
-    Owner, Stack, StackConfig, config, folders::Folders, secrets::Secrets, seeds, status, steps::Steps, tokens::Issuer,
-    up,
+    Owner, Part, Stack, StackConfig, config, folders::Folders, secrets::Secrets, seeds, status, steps::Steps,
+    tokens::Issuer, up,
 };
 use custos_platform::clock::Clock;
 
@@ -47,6 +47,15 @@ enum Command {
     },
     /// Show each process, how it is, and its log
     Status,
+    /// Run a command of a service with the service's own environment, such as `service records rebuild`
+    Service {
+        /// The service
+        service: String,
+
+        /// What it is told
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        words: Vec<String>,
+    },
     /// Print a token for a seeded person
     Token {
         /// The person, such as e-auditor; without it everyone is listed
@@ -69,6 +78,7 @@ async fn main() -> ExitCode {
         }
         Command::Down { wipe } => down(config, wipe).await.map(|()| ExitCode::SUCCESS),
         Command::Status => show_status(&config).await,
+        Command::Service { service, words } => run_command(config, &service, &words).await,
         Command::Token { name, hours } => print_token(&config, name.as_deref(), hours).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| {
@@ -100,6 +110,15 @@ async fn show_status(config: &StackConfig) -> anyhow::Result<ExitCode> {
         Steps::Told.tell(&part.line());
     }
     Ok(if parts.iter().all(|part| part.trouble.is_none()) { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn run_command(config: StackConfig, service: &str, words: &[String]) -> anyhow::Result<ExitCode> {
+    let part = Part::SERVICES.into_iter().find(|part| part.name() == service);
+    let part = part.with_context(|| format!("there is no service `{service}`; `deploy/local/status` shows them"))?;
+    let stack = Stack::open(config, Clock::system())?;
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let status = stack.command(part, &words).await?.status().await.with_context(|| format!("running custos-{part}"))?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn print_token(config: &StackConfig, name: Option<&str>, hours: u64) -> anyhow::Result<()> {

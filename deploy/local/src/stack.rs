@@ -59,12 +59,11 @@ impl Stack {
     /// Starts what does not run yet, sets up what is not set up, and waits until every part is ready.
     pub async fn up(config: StackConfig, clock: Clock, steps: Steps) -> anyhow::Result<Self> {
         let stack = Self::open(config, clock)?;
-        let started = try_join_all(Part::SERVERS.map(|part| Box::pin(stack.ensure_told(part, steps)))).await?;
-        if started.contains(&true) {
-            let setup =
-                async { Box::pin(stack.provision()).await.map(|()| ((), "buckets, users, roles, streams".to_owned())) };
-            steps.run("set up", setup).await?;
-        }
+        try_join_all(Part::SERVERS.map(|part| Box::pin(stack.ensure_told(part, steps)))).await?;
+        // Also when all of them ran: a bus that lost its streams gets them back here.
+        let setup =
+            async { Box::pin(stack.provision()).await.map(|()| ((), "buckets, users, roles, streams".to_owned())) };
+        steps.run("set up", setup).await?;
         try_join_all(stack.config.services.iter().map(|&part| stack.ensure_told(part, steps))).await?;
         folders::write(&stack.folders.environment(), environment::render(&stack)?)?;
         Ok(stack)

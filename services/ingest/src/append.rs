@@ -180,7 +180,13 @@ impl Append<'_> {
 
     /// Keeps what is left in memory, and says how it ended.
     async fn settle(&self, assembler: &Assembler<'_>, end: Result<End, StoreError>) -> Result<Appended, IngestError> {
-        let end = end?;
+        let end = end.map_err(|error| match error {
+            // Every MiB fitted the root, so it is the declared checksum that is wrong.
+            StoreError::Refused { code, .. } if code == "XAmzContentChecksumMismatch" => {
+                IngestError::Outboard("the CRC64NVME it gives for a part is not that of the part's bytes".to_owned())
+            }
+            error => error.into(),
+        })?;
         let whole = assembler.offset() == self.target.session.length();
         if whole && matches!(end, End::Clean | End::Cut | End::Superseded) {
             return Ok(Appended::Whole);

@@ -1,17 +1,18 @@
 //! POST /v1/uploads: a signed declaration becomes a session, or the session or item that already is.
 
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
 use custos_domain::{
-    declaration::Declaration, dsse::Envelope, ids::UploadId, item::UnifiedCode, keys, outboard::MAX_LEN,
+    calendar, declaration::Declaration, dsse::Envelope, ids::UploadId, item::UnifiedCode, keys, outboard::MAX_LEN,
 };
 use custos_platform::http::problem::Document;
 use custos_platform::telemetry;
 use http::{HeaderMap, StatusCode, header::LOCATION};
+use jiff::civil::DateTime;
 
 use crate::{
     Ingest,
@@ -27,6 +28,10 @@ use crate::{
 
 /// The longest file name kept, in characters.
 const MAX_NAME: usize = 255;
+/// Years a recorder's clock may say, right or wrong: what falls outside is no date, and some later reader could not keep it.
+const YEARS: RangeInclusive<i16> = 1970..=2200;
+/// A century in milliseconds.
+pub(crate) const MAX_OFFSET_MS: u64 = 100 * 366 * 24 * 3600 * 1000;
 
 /// Takes a declaration. The same one again answers the same upload.
 #[utoipa::path(post, path = "/v1/uploads", tag = "uploads", params(("Tus-Resumable" = String, Header, description = "1.0.0"), ("Upload-Length" = u64, Header, description = "Bytes"), ("Upload-Metadata" = String, Header, description = "`declaration <base64 of the signed declaration, a DSSE envelope>`")), security(("certificate" = [])), responses((status = 201, description = "The upload: Location, Upload-Offset, Custos-Code; also when it was there already"), (status = 403, body = Document), (status = 422, body = Document)))]
@@ -64,12 +69,30 @@ fn verify(ingest: &Ingest, station: &Station, envelope: &Envelope, length: u64) 
     if length > MAX_LEN {
         return refuse(format!("{length} bytes are more than the store takes in one object ({MAX_LEN})"));
     }
-    let name = &declared.file_name;
-    if name.is_empty() || name.chars().count() > MAX_NAME || name.chars().any(char::is_control) {
+    if !printable(&declared.file_name) {
         return refuse(format!("file_name must be 1 to {MAX_NAME} printable characters"));
+    }
+    if declared.naming_rule.as_deref().is_some_and(|rule| !printable(rule)) {
+        return refuse(format!("naming_rule must be 1 to {MAX_NAME} printable characters"));
+    }
+    let years = declared.started_at_device.map(DateTime::year).into_iter();
+    if years.chain([calendar::shanghai(declared.declared_at).year()]).any(|year| !YEARS.contains(&year)) {
+        return refuse(format!(
+            "a date lies outside {} to {}: no recorder's clock can say that",
+            YEARS.start(),
+            YEARS.end()
+        ));
+    }
+    if declared.clock.is_some_and(|clock| clock.offset_ms.unsigned_abs().max(clock.uncertainty_ms) > MAX_OFFSET_MS) {
+        return refuse("the measured clock offset is more than a century".to_owned());
     }
     ingest.floor(&declared.tenant, ingest.trusted_now()?)?;
     Ok(declared)
+}
+
+/// Texts of a station end up in documents that nobody can change and on people's screens.
+fn printable(text: &str) -> bool {
+    (1..=MAX_NAME).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }
 
 /// The session that brings, or brought, these bytes for this item.

@@ -18,7 +18,7 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Ingest, error::IngestError, station::Station};
+use crate::{Ingest, declare, error::IngestError, station::Station};
 
 /// Files a recorder may list; a medium with more is broken or hostile.
 const MAX_FILES: usize = 20_000;
@@ -72,6 +72,12 @@ pub async fn open(
     station: Station,
     Body(opened): Body<OpenDocking>,
 ) -> Result<(StatusCode, Json<serde_json::Value>), IngestError> {
+    if opened
+        .clock
+        .is_some_and(|clock| clock.offset_ms.unsigned_abs().max(clock.uncertainty_ms) > declare::MAX_OFFSET_MS)
+    {
+        return Err(IngestError::Body("the measured clock offset is more than a century".to_owned()));
+    }
     bounded(opened.files.len(), opened.files.iter().map(|file| file.name.as_str()))?;
     let act =
         Act::DockOpened { device: opened.device, officer: opened.officer, files: opened.files, clock: opened.clock };

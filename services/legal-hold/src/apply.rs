@@ -25,13 +25,15 @@ use crate::{
     facts::{self, Happened},
     hold::Hold,
     item::Item,
-    ledger::items::Lease,
+    ledger::leases::{Lease, Next},
     metrics,
     plan::{Applied, Found, Plan, Then, plan},
 };
 
 /// Items dealt with side by side, and taken at once: none waits with its lease running.
 const SIDE_BY_SIDE: i64 = 8;
+/// Routine looks in one round, so that the store is not kept busy with them: some 50,000 in an hour.
+const ROUTINE: usize = 32;
 /// How long an item is left to the one who took it without a word from them: after a crash it waits this long. A slow reader can
 /// delay a hold on MinIO for minutes (tried), so who is still at it says so.
 const LEASE: Duration = Duration::from_secs(15);
@@ -47,15 +49,22 @@ const LONGEST: Duration = Duration::from_mins(5);
 impl LegalHold {
     /// Deals with every item whose time has come.
     pub async fn reconcile(self: &Arc<Self>) -> Result<(), LegalHoldError> {
+        let mut routine = 0;
         while !self.lifecycle.is_draining() {
-            let leases = self.ledger.take_due(SIDE_BY_SIDE, LEASE).await?;
+            let mut leases = self.ledger.take_due(false, SIDE_BY_SIDE, LEASE).await?;
+            if leases.is_empty() && routine < ROUTINE {
+                leases = self.ledger.take_due(true, SIDE_BY_SIDE, LEASE).await?;
+                routine += leases.len();
+            }
             if leases.is_empty() {
                 break;
             }
             join_all(leases.into_iter().map(|lease| self.look(lease))).await;
         }
-        let (items, seconds) = self.ledger.waiting().await?;
-        metrics::waiting(u64::try_from(items).unwrap_or_default(), seconds);
+        for routine in [false, true] {
+            let (items, seconds) = self.ledger.waiting(routine).await?;
+            metrics::waiting(routine, u64::try_from(items).unwrap_or_default(), seconds);
+        }
         Ok(())
     }
 
@@ -72,7 +81,7 @@ impl LegalHold {
                 metrics::look_failed();
                 tracing::warn!(item = %lease.item.code, error = %error, "the hold of an item could not be brought up to date");
                 let pause = Duration::from_secs(1).saturating_mul(1 << lease.failures.min(16)).min(LONGEST);
-                self.ledger.give_up(&lease, &error.to_string(), pause).await
+                self.ledger.give_up(&lease, &error.told(), pause).await
             }
         };
         if let Err(error) = given_back {
@@ -190,12 +199,12 @@ impl LegalHold {
         let at = lease.applied.as_ref().filter(|_| plan.then != Then::Applied).map_or(now, |applied| applied.at);
         let settled = matches!(plan.then, Then::Settled | Then::AsBefore);
         let applied = Applied { on, at, settled, objects };
-        let mut pause = self.pause(plan.then, on, item);
+        let mut next = self.next(plan.then, on, item);
         if on && self.remind(lease, item, holds).await {
-            pause = pause.map(|pause| pause.min(crate::remind::PATIENCE));
+            next = next.map(|next| Next { after: next.after.min(crate::remind::PATIENCE), routine: false });
         }
         let mut tx = self.ledger.begin().await?;
-        if !self.ledger.give_back(&mut tx, lease, &applied, now, pause).await? {
+        if !self.ledger.give_back(&mut tx, lease, &applied, now, next).await? {
             return Err(LegalHoldError::LeaseLost);
         }
         let news = matches!(plan.then, Then::Applied | Then::Settled) && !applied.objects.is_empty();
@@ -208,14 +217,16 @@ impl LegalHold {
     }
 
     /// When to look again; never, once a hold that ended is settled.
-    fn pause(&self, then: Then, on: bool, item: &Item) -> Option<Duration> {
+    fn next(&self, then: Then, on: bool, item: &Item) -> Option<Next> {
         let age = Duration::try_from(self.clock.now().duration_since(item.manifest.ingested_at)).unwrap_or_default();
         match then {
-            Then::Applied => Some(self.settle.max(Duration::from_secs(1))),
-            Then::Waiting(left) => Some(left),
+            Then::Applied => Some(Next { after: self.settle.max(Duration::from_secs(1)), routine: false }),
+            Then::Waiting(left) => Some(Next { after: left, routine: false }),
             Then::Settled | Then::AsBefore if !on => None,
-            Then::Settled | Then::AsBefore if item.complete || age > FRESH => Some(self.audit_every),
-            Then::Settled | Then::AsBefore => Some(self.audit_every.min(INCOMPLETE)),
+            Then::Settled | Then::AsBefore if item.complete || age > FRESH => {
+                Some(Next { after: self.audit_every, routine: true })
+            }
+            Then::Settled | Then::AsBefore => Some(Next { after: self.audit_every.min(INCOMPLETE), routine: true }),
         }
     }
 

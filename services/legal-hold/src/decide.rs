@@ -143,6 +143,7 @@ fn refused(error: &StepError) -> Problem {
     let (kind, title) = match error {
         StepError::Rule(custos_domain::hold::HoldError::SamePerson(_)) => ("same-person", "It takes two people"),
         StepError::Rule(_) => ("wrong-stage", "Not at this stage"),
+        StepError::Final => ("permanent-hold", "Kept permanently"),
         StepError::PolicyAsks(_) | StepError::PolicyPlaced => ("policy-hold", "Placed by the policy"),
     };
     Problem::new(StatusCode::CONFLICT, kind, title, error.to_string())

@@ -29,6 +29,21 @@ pub enum LegalHoldError {
     Fact(#[from] FactError),
 }
 
+impl LegalHoldError {
+    /// The same for a person who waits for a hold to reach the store: what is wrong, without addresses and inner workings.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Store(StoreError::Unavailable { .. }) => "the store is not available".to_owned(),
+            Self::Store(StoreError::Refused { operation, code, .. }) => {
+                format!("the store refused {operation} with {code}; an administrator must look")
+            }
+            Self::Store(_) => "the store no longer has a version of this item; an administrator must look".to_owned(),
+            Self::Database(_) => "the database is not available".to_owned(),
+            Self::ManifestGone | Self::LeaseLost | Self::Policy(_) | Self::Fact(_) => self.to_string(),
+        }
+    }
+}
+
 impl From<sqlx::Error> for LegalHoldError {
     fn from(error: sqlx::Error) -> Self {
         Self::Database(error.into())

@@ -76,6 +76,9 @@ pub enum StepError {
     /// A policy placed it.
     #[error("the agency's policy placed this hold: there is nothing for a leader to confirm")]
     PolicyPlaced,
+    /// A leader confirmed that it is for ever.
+    #[error("a leader confirmed that these items are kept permanently: this hold does not end")]
+    Final,
 }
 
 /// What a step did.
@@ -121,6 +124,9 @@ impl Hold {
 
     /// The first of two people asks for its end.
     pub fn propose_release(&self, step: Step, policy: Option<&Policy>) -> Result<Taken, StepError> {
+        if self.is_permanent() {
+            return Err(StepError::Final);
+        }
         self.refuse_while_unset(policy)?;
         if taken(self.proposed.as_ref(), &step) {
             return Ok(Taken::Before);

@@ -1,10 +1,11 @@
 //! The schema `legal_hold`: the only place with its SQL.
 //!
 //! 1. [`holds`]: what people and policies decided.
-//! 2. [`items`]: what of it has reached the store, and who may change it there.
+//! 2. [`items`]: what of it has reached the store. [`leases`]: who may change it there.
 
 pub mod holds;
 pub mod items;
+pub mod leases;
 
 use custos_domain::{
     ids::{TenantId, UnitPath},

@@ -35,14 +35,14 @@ static REMINDED: LazyLock<Counter<u64>> = LazyLock::new(|| {
 static WAITING: LazyLock<Gauge<u64>> = LazyLock::new(|| {
     meter()
         .u64_gauge("custos_legal_hold_waiting")
-        .with_description("items whose hold in the store waits to be looked at")
+        .with_description("items whose hold in the store waits to be looked at, by whether the look is a routine one")
         .build()
 });
 static OVERDUE: LazyLock<Gauge<f64>> = LazyLock::new(|| {
     meter()
         .f64_gauge("custos_legal_hold_overdue")
         .with_unit("s")
-        .with_description("for how long the longest waiting of them waits")
+        .with_description("for how long the longest waiting of them waits, by whether the look is a routine one")
         .build()
 });
 
@@ -56,7 +56,9 @@ pub(crate) fn begin() {
     for on in [true, false] {
         SWITCHED.add(0, &[KeyValue::new("on", on)]);
     }
-    waiting(0, 0.0);
+    for routine in [false, true] {
+        waiting(routine, 0, 0.0);
+    }
 }
 
 /// A hold was placed.
@@ -94,9 +96,10 @@ pub(crate) fn reminded() {
 }
 
 /// How much there is to do.
-pub(crate) fn waiting(items: u64, seconds: f64) {
-    WAITING.record(items, &[]);
-    OVERDUE.record(seconds.max(0.0), &[]);
+pub(crate) fn waiting(routine: bool, items: u64, seconds: f64) {
+    let kind = [KeyValue::new("routine", routine)];
+    WAITING.record(items, &kind);
+    OVERDUE.record(seconds.max(0.0), &kind);
 }
 
 fn counter(name: &'static str, what: &'static str) -> Counter<u64> {

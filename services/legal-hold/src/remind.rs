@@ -7,7 +7,7 @@ use custos_domain::{keys, manifest::StoredObject};
 use custos_platform::facts::StatedFact;
 use jiff::Timestamp;
 
-use crate::{LegalHold, error::LegalHoldError, facts, hold::Hold, item::Item, ledger::items::Lease, metrics};
+use crate::{LegalHold, error::LegalHoldError, facts, hold::Hold, item::Item, ledger::leases::Lease, metrics};
 
 /// How long retention is left alone, and how long between two reminders: longer than the bus takes a repetition for the same
 /// message (two minutes).

@@ -171,3 +171,6 @@ impl StoreState {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

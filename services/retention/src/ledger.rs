@@ -59,6 +59,8 @@ pub struct Update<'a> {
     pub confirmed: bool,
     /// When to look again.
     pub look_at: Timestamp,
+    /// Whether that is nothing but a routine look, which others may go before.
+    pub routine: bool,
 }
 
 impl Ledger {
@@ -83,18 +85,19 @@ impl Ledger {
 
     /// Records a look. A record that is longer stands.
     pub async fn record(&self, tx: &mut PgTransaction<'_>, update: &Update<'_>) -> sqlx::Result<()> {
-        let Update { item, standing, recorded, now, changed, confirmed, look_at } = update;
+        let Update { item, standing, recorded, now, changed, confirmed, look_at, routine } = update;
         let manifest = &item.manifest;
         sqlx::query(
             "INSERT INTO item AS known (code, tenant, unit, ingested_at, manifest_key, locked_until, objects,
-                                        changed_at, confirmed_at, look_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, CASE WHEN $10 THEN $8 END, $11)
+                                        changed_at, confirmed_at, look_at, routine)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, CASE WHEN $10 THEN $8 END, $11, $12)
              ON CONFLICT (code) DO UPDATE SET
                  locked_until = greatest(known.locked_until, excluded.locked_until),
                  objects = excluded.objects,
                  changed_at = CASE WHEN $9 THEN $8 ELSE known.changed_at END,
                  confirmed_at = CASE WHEN $10 THEN $8 WHEN $9 THEN NULL ELSE known.confirmed_at END,
-                 look_at = excluded.look_at",
+                 look_at = excluded.look_at,
+                 routine = excluded.routine",
         )
         .bind(manifest.code.to_string())
         .bind(manifest.code.key().tenant.as_str())
@@ -107,6 +110,7 @@ impl Ledger {
         .bind(changed)
         .bind(confirmed)
         .bind(Moment(*look_at))
+        .bind(routine)
         .execute(&mut **tx)
         .await?;
         for standing in *standing {
@@ -125,12 +129,12 @@ impl Ledger {
             .map(drop)
     }
 
-    /// Takes up to `limit` items whose time to be looked at has come, and moves that time to `again`: a look that dies is made
+    /// Takes up to `limit` items whose time to be looked at has come, routine looks last, and moves that time to `again`: a look that dies is made
     /// up for then, and another replica looks at others meanwhile.
     pub async fn take_due(&self, now: Timestamp, again: Timestamp, limit: i64) -> sqlx::Result<Vec<UnifiedCode>> {
         let codes: Vec<String> = sqlx::query_scalar(
             "UPDATE item SET look_at = $2 WHERE code IN
-                 (SELECT code FROM item WHERE look_at <= $1 ORDER BY look_at LIMIT $3 FOR UPDATE SKIP LOCKED)
+                 (SELECT code FROM item WHERE look_at <= $1 ORDER BY routine, look_at LIMIT $3 FOR UPDATE SKIP LOCKED)
              RETURNING code",
         )
         .bind(Moment(now))

@@ -165,6 +165,7 @@ impl Retention {
             changed,
             confirmed: settled && gap.gone.is_empty(),
             look_at: now + SignedDuration::try_from(pause).unwrap_or(SignedDuration::MAX),
+            routine: settled,
         };
         let mut facts: Vec<Fact> = Vec::new();
         for standing in owed.to_state(late(entry, gap)) {

@@ -46,3 +46,28 @@ pub(crate) fn routes(retention: Arc<Retention>, authenticator: Authenticator, me
         .merge(openapi::routes(Api::openapi()));
     dress(routes, meter)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every operation says who may ask and what goes wrong, and every reference leads somewhere.
+    #[test]
+    fn the_description_is_whole() {
+        let api = serde_json::to_value(openapi::complete(Api::openapi())).expect("JSON");
+        let paths = api["paths"].as_object().expect("paths");
+        assert_eq!(paths.keys().collect::<Vec<_>>(), PATHS);
+        for operation in paths.values().flat_map(|path| path.as_object().expect("operations").values()) {
+            assert_eq!(operation["security"], serde_json::json!([{ "token": [] }]), "{operation}");
+            assert!(operation["summary"].is_string(), "{operation}");
+            for (status, answer) in operation["responses"].as_object().expect("responses") {
+                let body = answer["content"].as_object().and_then(|kinds| kinds.values().next()).expect("a body");
+                let name = body["schema"]["$ref"].as_str().expect("a reference").rsplit('/').next().expect("a name");
+                assert!(api["components"]["schemas"][name].is_object(), "{name}");
+                assert_eq!(name == "Problem", !status.starts_with('2'), "{status}: {name}");
+            }
+        }
+    }
+
+    const PATHS: [&str; 3] = ["/v1/eligible", "/v1/obligations/{code}", "/v1/policies"];
+}

@@ -38,6 +38,13 @@ fn what_a_crash_left_in_the_store_is_recorded_without_switching() {
 }
 
 #[test]
+fn a_switch_off_that_a_crash_kept_from_the_record_is_recorded() {
+    let before = applied(true, 0, true, &["a"]);
+    let plan = plan(false, Some(&before), &found(&[("a", Some(false))]), at(500), SETTLE);
+    assert_eq!((plan.switch, plan.then), (vec![], Then::Applied));
+}
+
+#[test]
 fn it_is_confirmed_only_by_a_second_look_past_the_settle_time() {
     let before = applied(true, 100, false, &["a"]);
     let look = |second| plan(true, Some(&before), &found(&[("a", Some(true))]), at(second), SETTLE).then;

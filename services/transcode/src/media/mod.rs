@@ -23,7 +23,7 @@
 //! | disk full, sandbox did not start, child killed from outside | [`DeriveError`], retry |
 //! | FFmpeg refuses our arguments | [`DeriveError::Tool`], an operator has to look |
 //!
-//! Dropping the future of [`derive`] kills the sandbox; the output folder is then the caller's to discard.
+//! Dropping the future of [`derive()`] kills the sandbox; the output folder is then the caller's to discard.
 
 mod bench;
 mod derive;

@@ -35,7 +35,8 @@ fn at(text: &str) -> Timestamp {
 #[test]
 fn every_quotation_stands_in_the_regulations() {
     let letters = |text: &str| text.chars().filter(|c| !c.is_whitespace() && !"「」".contains(*c)).collect::<String>();
-    let source = letters(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../deploy/policies/regulations.txt")));
+    let source =
+        letters(include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../deploy/policies/regulations.txt")));
     let mut quotations = 0;
     for policy in deployed().iter() {
         let base = match &policy.base {
