@@ -19,7 +19,7 @@ fn hold(origin: Origin, cite: &str) -> Hold {
         tenant: TenantId::parse("A").expect("tenant"),
         origin,
         reason: HoldReason { cite: Cite::parse(cite).expect("cite"), text: "a mass incident".to_owned() },
-        permanence: Permanence::Permanent,
+        permanence: Permanence::Open,
         placed_by: PersonId::parse("chen").expect("person"),
         placed_at: Timestamp::UNIX_EPOCH,
         confirmed: None,
@@ -39,17 +39,25 @@ fn now(taken: Result<Taken, StepError>) -> Hold {
 fn every_step_is_kept_with_the_one_who_took_it() {
     let a = policy(A);
     let placed = hold(Origin::Person, "A-15.3");
-    assert!(!placed.is_permanent());
     let confirmed = now(placed.confirm(step("wang")));
-    assert!(confirmed.is_permanent());
     let proposed = now(confirmed.propose_release(step("chen"), Some(&a)));
     assert_eq!(proposed.stage().name(), "release_proposed");
     let released = now(proposed.release(step("wang"), Some(&a)));
     assert_eq!(released.stage().name(), "released");
-    assert!(released.is_permanent(), "the lock stays at the horizon");
     for kept in [&released.confirmed, &released.proposed, &released.released] {
         assert_eq!(kept.as_ref().map(|step| step.note.as_str()), Some("because"));
     }
+}
+
+#[test]
+fn what_a_leader_confirmed_as_permanent_does_not_end() {
+    let a = policy(A);
+    let placed = Hold { permanence: Permanence::Permanent, ..hold(Origin::Person, "A-15.3") };
+    assert!(!placed.is_permanent(), "not before a leader has said so");
+    now(placed.propose_release(step("li"), Some(&a)));
+    let confirmed = now(placed.confirm(step("wang")));
+    assert!(confirmed.is_permanent());
+    assert_eq!(confirmed.propose_release(step("li"), Some(&a)), Err(StepError::Final));
 }
 
 #[test]
