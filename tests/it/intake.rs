@@ -1,6 +1,8 @@
 //! Ingest by hand: what goes well, and what bad input comes to (invariants INV-8, INV-11).
 
-use custos_domain::{declaration::Declaration, digest::Root, dsse::Envelope, item::UnifiedCode, keys};
+use custos_domain::{
+    declaration::Declaration, digest::Root, dsse::Envelope, item::UnifiedCode, keys, outboard::Outboard,
+};
 use custos_local::{Part, StackConfig, certificates::Validity, seeds::Station};
 use custos_tests::{
     eventually,
@@ -117,6 +119,24 @@ async fn what_does_not_add_up_is_refused_with_the_reason_and_leaves_nothing() ->
         let named = tus.declare(&Declaration { file_name: name, ..honest.clone() }).await?;
         assert_eq!((named.status, named.problem()), (422, "declaration-refused"), "{named:?}");
     }
+    let unprintable = Declaration { naming_rule: Some("x\0".to_owned()), ..honest.clone() };
+    let ancient = Declaration { started_at_device: Some(date(-4999, 1, 1).at(0, 0, 0, 0)), ..honest.clone() };
+    for unkeepable in [unprintable, ancient] {
+        let refused = tus.declare(&unkeepable).await?;
+        assert_eq!((refused.status, refused.problem()), (422, "declaration-refused"), "{refused:?}");
+    }
+
+    // Every MiB fits the signed root, but the checksum for the store is a lie.
+    let mut lying = outboard(&bytes)?.encode();
+    let last = lying.len() - 1;
+    lying[last] ^= 1;
+    let lying = Outboard::decode(&lying)?;
+    let upload =
+        tus.declare(&Declaration { crc: lying.crc(), ..tus.declaration("REFUSED_2", &bytes)? }).await?.location()?;
+    assert_eq!(tus.prove(&upload, &lying).await?.status, 204);
+    let refused = tus.patch(&upload, 0, bytes.clone()).await?;
+    assert_eq!((refused.status, refused.problem()), (422, "outboard-mismatch"), "{refused:?}");
+
     let no_json = tus.declare_envelope(b"{]", 5).await?;
     assert_eq!((no_json.status, no_json.problem()), (422, "declaration-refused"), "{no_json:?}");
     let unknown = tus.head("/v1/uploads/01940000-0000-7000-8000-000000000000").await?;
