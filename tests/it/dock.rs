@@ -74,8 +74,9 @@ async fn odd_files_go_through_marked_or_stay_with_a_reason() -> anyhow::Result<(
     noise_file(&recorder, "DCIM/DSJ00012_P000345_20261122093000_0003_00.MP4", 0, 0)?;
     let hostile = format!("DCIM/\u{1b}[31m{}.mp4", "長".repeat(70));
     noise_file(&recorder, &hostile, 50_000, 5)?;
+    noise_file(&recorder, "DCIM/..\\..\\etc\\passwd.mp4", 50_000, 6)?;
     std::os::unix::fs::symlink("/etc/passwd", recorder.join("DCIM/DSJ00012_P000345_20261122094000_0004_00.MP4"))?;
-    let docked = site.dock("E", &recorder, &["--device", "DSJ00012"]).await?;
+    let docked = site.dock("E", &recorder, &[]).await?;
     assert_eq!(docked.code, 1, "something had to be left: {docked:?}");
     let unknown = docked.line("whatever the vendor thought.mp4")?;
     assert!(unknown["code"].is_string() && unknown["naming_rule"].is_null(), "{unknown}");
@@ -84,7 +85,7 @@ async fn odd_files_go_through_marked_or_stay_with_a_reason() -> anyhow::Result<(
     for year in ["20150101000000", "20991231235959"] {
         assert!(docked.line(&format!("{year}_0001_00.MP4"))?["code"].is_string());
     }
-    assert_eq!(docked.codes().len(), 5, "{docked:?}");
+    assert_eq!(docked.codes().len(), 6, "{docked:?}");
     assert!(!docked.said.contains('\u{1b}') || !docked.said.contains("[31m"), "a name reached the terminal raw");
     Ok(())
 }

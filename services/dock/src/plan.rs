@@ -85,11 +85,11 @@ pub struct Plan {
 /// Decides what to do with what was found.
 ///
 /// The number in a file's own name comes first, for it was written with the file; then what the operator says; then what the
-/// recorder says of itself.
+/// recorder says of itself; then what all its other files' names agree on.
 #[must_use]
 pub fn plan(scan: &Scan, rules: &Rules, told: &Told, info: &RecorderInfo) -> Plan {
     let mut plan = Plan {
-        device: told.device.clone().or_else(|| info.device.clone()),
+        device: told.device.clone().or_else(|| info.device.clone()).or_else(|| the_only_device(scan, rules)),
         officer: told.officer.clone().or_else(|| info.officer.clone()),
         jobs: Vec::new(),
         stay: Vec::new(),
@@ -189,13 +189,25 @@ impl Plan {
     }
 }
 
+/// The recorder, when every name that tells a number tells the same one. Two numbers in one folder name nobody.
+fn the_only_device(scan: &Scan, rules: &Rules) -> Option<DeviceId> {
+    let mut told = scan.files.iter().filter_map(|found| match rules.recognise(slashed(&found.relative)) {
+        Recognition::Recognised(item) => item.device,
+        Recognition::Unrecognised(_) => None,
+    });
+    let first = told.next()?;
+    told.all(|other| other == first).then_some(first)
+}
+
 fn unreadable(ignored: &Ignored) -> Stay {
     let snapshot = Snapshot { length: 0, modified: Timestamp::UNIX_EPOCH };
     Stay { name: shown(&ignored.relative), snapshot, kind: None, left: Left::Unlisted(ignored.why.clone()) }
 }
 
 fn is_hidden(path: &Path) -> bool {
-    path.components().any(|part| part.as_os_str().as_encoded_bytes().starts_with(b"."))
+    // One dot hides a file; a name that begins with two was made to lead elsewhere, and is footage all the same.
+    let hides = |name: &[u8]| name.starts_with(b".") && !name.starts_with(b"..");
+    path.components().any(|part| hides(part.as_os_str().as_encoded_bytes()))
 }
 
 /// When a file began: by its name, else by its last change.
