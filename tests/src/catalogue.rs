@@ -62,7 +62,7 @@ impl Site {
                 let item = items.get(code).with_context(|| format!("{code} is not catalogued"))?;
                 ensure!(item["state"] == "sealed", "{code} is {}", item["state"]);
                 ensure!(item["playback"] != "pending", "{code} has no playback outcome");
-                ensure!(!item["why"].is_null(), "{code} has no reason to be kept: {item}");
+                ensure!(item["class"] != "pending", "{code} has no article that keeps it yet: {item}");
             }
             Ok(items)
         })
