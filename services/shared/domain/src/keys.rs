@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | originals | yes | `footage/`, `outboards/` by hour; `manifests/`, `seals/`, `mismatches/`, `permits/` by item; `rejected/` by upload |
 //! | log | yes | `facts/` by subject |
-//! | intake | no | `sessions/` by day, `claims/`, `outboards/`, `tails/`: what is under way |
+//! | intake | no | `sessions/` by day, `claims/`, `outboards/`, `tails/`: what is under way; `stations/register.json` |
 //! | derived | no | by item; rebuildable |
 //!
 //! Keys under a date keep folders near a thousand entries: listing 10⁵ keys of one folder takes MinIO 14 s (tried).
@@ -118,6 +118,9 @@ pub fn sessions_of_day(day: Date) -> String {
 
 /// The prefix of all sessions.
 pub const SESSIONS: &str = "sessions/";
+
+/// The signed register of stations.
+pub const STATION_REGISTER: &str = "stations/register.json";
 
 /// Which upload is bringing these bytes for this item: makes a second docking of the same file meet the first.
 #[must_use]

@@ -7,6 +7,7 @@
 //! 2. [`recorder`]: what a recorder's folders and file names say.
 //! 3. [`digest`], [`outboard`]: how bytes are proven, whole and by the MiB.
 //! 4. [`dsse`], [`declaration`], [`manifest`], [`receipt`], [`seal`]: the signed and locked documents.
+//!    [`station`]: who may bring them.
 //! 5. [`calendar`], [`policy`]: how long an item is kept, and why.
 //! 6. [`hold`]: why an item may not be let go at all.
 //! 7. [`fact`]: every custody act, once.
@@ -27,3 +28,4 @@ pub mod policy;
 pub mod receipt;
 pub mod recorder;
 pub mod seal;
+pub mod station;
