@@ -6,11 +6,14 @@ use std::sync::Arc;
 
 use axum::{extract::State, http::StatusCode};
 use custos_domain::ids::HoldId;
-use custos_platform::http::{
-    Problem,
-    auth::{Person, Role},
-    extract::{Json, Path},
-    problem::Document,
+use custos_platform::{
+    db::Moment,
+    http::{
+        Problem,
+        auth::{Person, Role},
+        extract::{Json, Path},
+        problem::Document,
+    },
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -21,7 +24,7 @@ use crate::{
     facts::{self, Happened},
     hold::{Hold, Step, StepError, Taken},
     ledger::ItemRef,
-    metrics, moment, text,
+    metrics, text,
     view::HoldView,
 };
 
@@ -92,7 +95,7 @@ impl LegalHold {
                 format!("{} belongs to a unit outside your own; somebody above both units must decide", item.item.code);
             return Err(Problem::forbidden(detail));
         }
-        let step = Step { by: person.id.clone(), at: moment::kept(self.clock.now()), note };
+        let step = Step { by: person.id.clone(), at: Moment::cut(self.clock.now()).0, note };
         if let Taken::Now(hold) = self.take(&hold, step.clone(), verb).map_err(|error| refused(&error))? {
             let refs: Vec<ItemRef> = items.into_iter().map(|item| item.item).collect();
             self.ledger.step(&mut tx, &hold).await.map_err(LegalHoldError::from)?;

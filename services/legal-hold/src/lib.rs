@@ -18,7 +18,6 @@ pub mod item;
 pub mod ledger;
 pub mod listen;
 mod metrics;
-mod moment;
 pub mod place;
 pub mod plan;
 pub mod policy_hold;

@@ -14,11 +14,14 @@ use custos_domain::{
     item::UnifiedCode,
     policy::Cite,
 };
-use custos_platform::http::{
-    Problem,
-    auth::{Person, Role},
-    extract::Json,
-    problem::Document,
+use custos_platform::{
+    db::Moment,
+    http::{
+        Problem,
+        auth::{Person, Role},
+        extract::Json,
+        problem::Document,
+    },
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
@@ -31,7 +34,7 @@ use crate::{
     hold::{Hold, Origin},
     item,
     ledger::ItemRef,
-    metrics, moment, rule, text,
+    metrics, rule, text,
     view::HoldView,
 };
 
@@ -166,7 +169,7 @@ impl LegalHold {
     }
 
     fn new_hold(&self, asked: &Asked, person: &Person) -> Hold {
-        let now = moment::kept(self.clock.now());
+        let now = Moment::cut(self.clock.now()).0;
         let (seconds, nanos) = (now.as_second().unsigned_abs(), now.subsec_nanosecond().unsigned_abs());
         Hold {
             id: HoldId::of(uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos))),

@@ -6,13 +6,13 @@ use custos_domain::{
     manifest::StoredObject,
     policy::{Obligation, combine},
 };
+use custos_platform::db::Moment;
 use jiff::Timestamp;
 use sqlx::{FromRow, PgPool, PgTransaction, types::Json};
 
 use crate::{
     decide::{Recorded, Standing},
     item::Item,
-    moment::Moment,
 };
 
 /// The database, as retention uses it.

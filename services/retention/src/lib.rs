@@ -18,7 +18,6 @@ pub mod ledger;
 pub mod listen;
 pub mod look;
 mod metrics;
-mod moment;
 pub mod obligations;
 pub mod policy_view;
 mod routes;
