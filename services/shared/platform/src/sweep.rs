@@ -12,7 +12,10 @@ use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::telemetry::{counter, meter};
+use crate::{
+    lifecycle::Lifecycle,
+    telemetry::{counter, meter},
+};
 
 /// A sweep: its name, and how often it runs.
 #[derive(Debug)]
@@ -47,6 +50,21 @@ impl Sweep {
     /// What makes it run now.
     pub fn trigger(&self) -> Trigger {
         self.now.clone()
+    }
+
+    /// [`Sweep::run`] over `state`, as a part of the service: it stops with it.
+    pub fn spawn<T, R, F, E>(self, lifecycle: &Lifecycle, state: &Arc<T>, mut round: R)
+    where
+        T: Send + Sync + 'static,
+        R: FnMut(Arc<T>) -> F + Send + 'static,
+        F: Future<Output = Result<(), E>> + Send,
+        E: Display + Send,
+    {
+        let (state, soft) = (Arc::clone(state), lifecycle.soft().clone());
+        lifecycle.spawn(self.name, async move {
+            self.run(soft, || round(Arc::clone(&state))).await;
+            Ok(())
+        });
     }
 
     /// Runs one round after the other until `soft` is cancelled, the first at once. A round under way is finished; a round that
