@@ -109,7 +109,7 @@ impl Asked {
 impl Retention {
     async fn eligible_page(&self, page: &Page) -> Result<Eligible, RetentionError> {
         // The clock that decides is the one the store judges its locks by.
-        let now = crate::skew::trusted_now(&self.vault, &self.clock).await?;
+        let now = custos_platform::vault::skew::trusted_now(&self.vault, &self.clock).await?;
         let after = page.after.as_ref().map(|(at, code)| (*at, code));
         let candidates = self.ledger.ended(&page.tenant, &page.unit, now, after, page.limit).await?;
         let free = try_join_all(candidates.iter().map(|entry| self.is_free(&entry.code, now))).await?;

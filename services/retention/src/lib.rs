@@ -22,7 +22,6 @@ pub mod obligations;
 pub mod policy_view;
 mod routes;
 mod serve;
-pub mod skew;
 
 use std::time::Duration;
 

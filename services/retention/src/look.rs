@@ -19,7 +19,10 @@ use custos_domain::{
     manifest::StoredObject,
     policy::Obligation,
 };
-use custos_platform::{db::outbox, vault::StoreError};
+use custos_platform::{
+    db::outbox,
+    vault::{StoreError, skew},
+};
 use futures::future::try_join_all;
 use jiff::{SignedDuration, Timestamp};
 
@@ -30,7 +33,7 @@ use crate::{
     history::Confirmation,
     item::Item,
     ledger::{Entry, Update},
-    metrics, skew,
+    metrics,
 };
 
 impl Retention {
