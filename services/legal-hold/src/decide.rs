@@ -37,7 +37,22 @@ pub struct Note {
 }
 
 /// A leader confirms a hold that somebody else placed. A permanent one is final from now on: its items are locked to the horizon.
-#[utoipa::path(post, path = "/v1/holds/{id}/confirm", tag = "holds", request_body = Note, params(("id" = String, Path, description = "The hold")), security(("token" = [])), responses((status = 200, body = HoldView), (status = 401, body = Document), (status = 403, body = Document), (status = 404, body = Document), (status = 409, body = Document), (status = 422, body = Document), (status = 503, body = Document)))]
+#[utoipa::path(
+    post,
+    path = "/v1/holds/{id}/confirm",
+    tag = "holds",
+    request_body = Note,
+    params(("id" = String, Path, description = "The hold")),
+    security(("token" = [])),
+    responses(
+        (status = 200, body = HoldView),
+        (status = 400, body = Document),
+        (status = 403, body = Document),
+        (status = 404, body = Document),
+        (status = 409, body = Document),
+        (status = 422, body = Document)
+    )
+)]
 pub async fn confirm(
     State(service): State<Arc<LegalHold>>,
     person: Person,
@@ -49,7 +64,22 @@ pub async fn confirm(
 }
 
 /// The first of two people asks for the end of a hold. It stays on.
-#[utoipa::path(post, path = "/v1/holds/{id}/propose-release", tag = "holds", request_body = Note, params(("id" = String, Path, description = "The hold")), security(("token" = [])), responses((status = 200, body = HoldView), (status = 401, body = Document), (status = 403, body = Document), (status = 404, body = Document), (status = 409, body = Document), (status = 422, body = Document), (status = 503, body = Document)))]
+#[utoipa::path(
+    post,
+    path = "/v1/holds/{id}/propose-release",
+    tag = "holds",
+    request_body = Note,
+    params(("id" = String, Path, description = "The hold")),
+    security(("token" = [])),
+    responses(
+        (status = 200, body = HoldView),
+        (status = 400, body = Document),
+        (status = 403, body = Document),
+        (status = 404, body = Document),
+        (status = 409, body = Document),
+        (status = 422, body = Document)
+    )
+)]
 pub async fn propose_release(
     State(service): State<Arc<LegalHold>>,
     person: Person,
@@ -62,7 +92,22 @@ pub async fn propose_release(
 
 /// The second of two people ends a hold whose release somebody else proposed. The store's hold is switched off on items on which
 /// no other reason stands.
-#[utoipa::path(post, path = "/v1/holds/{id}/release", tag = "holds", request_body = Note, params(("id" = String, Path, description = "The hold")), security(("token" = [])), responses((status = 200, body = HoldView), (status = 401, body = Document), (status = 403, body = Document), (status = 404, body = Document), (status = 409, body = Document), (status = 422, body = Document), (status = 503, body = Document)))]
+#[utoipa::path(
+    post,
+    path = "/v1/holds/{id}/release",
+    tag = "holds",
+    request_body = Note,
+    params(("id" = String, Path, description = "The hold")),
+    security(("token" = [])),
+    responses(
+        (status = 200, body = HoldView),
+        (status = 400, body = Document),
+        (status = 403, body = Document),
+        (status = 404, body = Document),
+        (status = 409, body = Document),
+        (status = 422, body = Document)
+    )
+)]
 pub async fn release(
     State(service): State<Arc<LegalHold>>,
     person: Person,

@@ -70,7 +70,26 @@ struct BadItem {
 
 /// Places a hold on 1 to 500 items at once. All of them, or none: an item it cannot be put on is named in `items` of the problem.
 /// With an `Idempotency-Key` the same request sent again answers the same hold.
-#[utoipa::path(post, path = "/v1/holds", tag = "holds", request_body = NewHold, params(("Idempotency-Key" = Option<String>, Header, description = "1 to 64 printable ASCII characters, chosen anew for every hold")), security(("token" = [])), responses((status = 201, body = HoldView), (status = 401, body = Document), (status = 403, body = Document), (status = 422, body = Document), (status = 503, body = Document)))]
+#[utoipa::path(
+    post,
+    path = "/v1/holds",
+    tag = "holds",
+    request_body = NewHold,
+    params(
+        (
+            "Idempotency-Key" = Option<String>,
+            Header,
+            description = "1 to 64 printable ASCII characters, chosen anew for every hold"
+        )
+    ),
+    security(("token" = [])),
+    responses(
+        (status = 201, body = HoldView),
+        (status = 400, body = Document),
+        (status = 403, body = Document),
+        (status = 422, body = Document)
+    )
+)]
 pub async fn place(
     State(service): State<Arc<LegalHold>>,
     person: Person,
