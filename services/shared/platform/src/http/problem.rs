@@ -89,6 +89,12 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "bad-request", "Bad request", detail)
     }
 
+    /// 400: the parameter `name` of the path, the query or the headers cannot be read. One that can be read, but whose value is
+    /// not accepted, is [`Problem::unprocessable`].
+    pub fn unreadable(name: &str, why: &dyn std::fmt::Display) -> Self {
+        Self::bad_request(format!("{name}: {why}"))
+    }
+
     /// 401: who is asking is not known. `challenge` is the `WWW-Authenticate` header (RFC 9110 11.6.1).
     pub fn unauthenticated(challenge: HeaderValue, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Sign-in needed", detail)
