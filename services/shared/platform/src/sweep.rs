@@ -180,6 +180,18 @@ mod tests {
         assert_eq!(rounds.after(1000).await, 3);
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn as_a_part_of_the_service_it_runs_over_its_state_and_stops_with_it() {
+        let (lifecycle, rounds) = (Lifecycle::new(), Arc::new(AtomicU32::new(0)));
+        Sweep::new("test", EVERY).spawn(&lifecycle, &rounds, |rounds| async move {
+            rounds.fetch_add(1, SeqCst);
+            Ok::<(), &str>(())
+        });
+        tokio::time::sleep(EVERY * 3 / 2).await;
+        assert_eq!(rounds.load(SeqCst), 2);
+        assert_eq!(lifecycle.drain(EVERY, std::future::pending()).await, crate::lifecycle::Drained::Softly);
+    }
+
     #[test]
     fn intervals_are_spread_by_a_tenth() {
         assert_eq!(spread(EVERY, 0.0), Duration::from_secs(90));

@@ -43,3 +43,37 @@ impl Health {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use sqlx::postgres::PgPoolOptions;
+
+    use super::*;
+    use crate::{bus::BusArgs, lifecycle::Lifecycle};
+
+    async fn bus_away(dir: &tempfile::TempDir) -> Bus {
+        let file = dir.path().join("nkey");
+        std::fs::write(&file, nkeys::KeyPair::new_user().seed().expect("seed")).expect("write");
+        let args = BusArgs {
+            nats_url: vec!["nats://127.0.0.1:1".to_owned()],
+            nats_nkey_file: file,
+            nats_monitor_url: vec!["http://127.0.0.1:1".to_owned()],
+            nats_ca: None,
+        };
+        Bus::connect(&args, "custos-retention").await.expect("bus")
+    }
+
+    #[tokio::test]
+    async fn a_database_that_is_away_is_told_and_a_consumer_is_not_missed_while_the_bus_is_away() {
+        let health = Health::new(Lifecycle::new());
+        let pool = PgPoolOptions::new().acquire_timeout(Duration::from_millis(100));
+        health.database(&pool.connect_lazy("postgres://x@127.0.0.1:1/x").expect("pool"));
+        let bus = bus_away(&tempfile::tempdir().expect("dir")).await;
+        health.consumer(&bus);
+        health.bus(&bus);
+        let found: Vec<_> = health.report().await.checks.into_iter().map(|check| (check.name, check.ok)).collect();
+        assert_eq!(found, [("database", false), ("consumer", true), ("bus", false)]);
+    }
+}
