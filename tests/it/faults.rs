@@ -111,7 +111,7 @@ async fn a_bus_without_streams_is_told_by_those_who_consume() -> anyhow::Result<
 }
 
 async fn ready_or_not(site: &Site, service: Part, status: u16, says: &str) -> anyhow::Result<()> {
-    eventually(&format!("{service}: {status}"), Duration::from_secs(60), || async {
+    eventually(&format!("{service}: {status}"), Duration::from_mins(1), || async {
         let answer = reqwest::get(format!("{}/readyz", site.stack.admin_url(service))).await?;
         let (got, body) = (answer.status(), answer.text().await?);
         anyhow::ensure!(got.as_u16() == status && body.contains(says), "{got}: {body}");
