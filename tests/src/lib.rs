@@ -6,11 +6,13 @@
 //! 4. [`tus`]: a hand-made client, for what the real dock would never send.
 //! 5. [`store`], [`catalogue`], [`bus`]: looking at what became of it; [`store::Root`] tries what must fail.
 //! 6. [`otlp`]: a collector for traces.
+//! 7. [`proxy`]: what networks and servers do to connections, when a test says so.
 
 pub mod bus;
 pub mod catalogue;
 pub mod dock;
 pub mod otlp;
+pub mod proxy;
 pub mod recorder;
 pub mod site;
 pub mod store;
