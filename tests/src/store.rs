@@ -107,8 +107,13 @@ impl Root {
 
     /// Puts other bytes over a key.
     pub async fn overwrite(&self, object: &StoredObject) -> anyhow::Result<String> {
+        self.put(object, b"other bytes").await
+    }
+
+    /// Puts these bytes at a key.
+    pub async fn put(&self, object: &StoredObject, bytes: &[u8]) -> anyhow::Result<String> {
         let file = self.config.path().join("other");
-        std::fs::write(&file, b"other bytes")?;
+        std::fs::write(&file, bytes)?;
         let file = file.display().to_string();
         self.mc(&["cp", "--quiet", &file], object).await
     }

@@ -3,7 +3,7 @@
 mod store;
 mod tables;
 
-pub(crate) use store::Listed;
+pub(crate) use self::store::Listed;
 
 use custos_local::Part;
 use custos_platform::{

@@ -25,7 +25,12 @@ pub(super) fn check(reading: &Reading<'_>, findings: &mut Findings) {
     let facts: BTreeSet<&str> = reading.facts.iter().map(|found| found.says.id.as_str()).collect();
     for row in &reading.world.tables.outboxes {
         if row.stated_at.is_none() || !facts.contains(row.fact_id.as_str()) {
-            findings.add(Invariant::ActIsFact, &row.fact_id, "the decision stated in the log", "it waits in the outbox");
+            findings.add(
+                Invariant::ActIsFact,
+                &row.fact_id,
+                "the decision stated in the log",
+                "it waits in the outbox",
+            );
         }
     }
 }
@@ -57,11 +62,19 @@ fn item(reading: &Reading<'_>, found: &Found<'_, Manifest>, findings: &mut Findi
         }
     };
     let names = |object: &StoredObject, key: &str| object.key == key;
-    needs("deposited", true, &|act| matches!(act, Act::Deposited { manifest, .. } if *manifest == found.version.object));
+    needs(
+        "deposited",
+        true,
+        &|act| matches!(act, Act::Deposited { manifest, .. } if *manifest == found.version.object),
+    );
     let key = keys::seal(code.key());
     needs("sealed", reading.has(&key), &|act| matches!(act, Act::Sealed { seal } if names(seal, &key)));
     let key = keys::permit(code.key());
-    needs("permit_issued", reading.has(&key), &|act| matches!(act, Act::PermitIssued { permit } if names(permit, &key)));
+    needs(
+        "permit_issued",
+        reading.has(&key),
+        &|act| matches!(act, Act::PermitIssued { permit } if names(permit, &key)),
+    );
     let mismatched = reading.has(&keys::mismatch(code.key()));
     needs(
         "incident_opened of a mismatch",

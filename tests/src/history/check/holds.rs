@@ -18,7 +18,8 @@ pub(super) fn check(reading: &Reading<'_>, findings: &mut Findings) {
     if reading.world.runs(Part::LegalHold) {
         for found in &reading.manifests {
             let standing = reasons(reading, &found.says.code.to_string());
-            for version in reading.versions_of(found).into_iter().filter(|version| version.held == standing.is_empty()) {
+            for version in reading.versions_of(found).into_iter().filter(|version| version.held == standing.is_empty())
+            {
                 let (on, off) = ("the store's hold on", "the store's hold off");
                 let why = format!("{} reasons stand", standing.len());
                 let (expected, is) = if version.held { (off, on) } else { (on, off) };

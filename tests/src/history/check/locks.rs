@@ -85,7 +85,12 @@ fn floor(reading: &Reading<'_>, found: &Found<'_, Manifest>, findings: &mut Find
         first.entry(&version.object.key).or_insert(version.locked_until);
         if version.locked_until.is_some_and(|until| until > horizon) {
             let until = version.locked_until.unwrap_or_default();
-            findings.add(Invariant::Floor, named(&version.object), format!("no lock past the horizon {horizon}"), until);
+            findings.add(
+                Invariant::Floor,
+                named(&version.object),
+                format!("no lock past the horizon {horizon}"),
+                until,
+            );
         }
     }
     for (key, until) in first {

@@ -34,7 +34,8 @@ struct Known {
 
 impl Known {
     fn of(reading: &Reading<'_>) -> Self {
-        let mut uploads: BTreeSet<String> = reading.sessions.iter().map(|found| found.says.upload.to_string()).collect();
+        let mut uploads: BTreeSet<String> =
+            reading.sessions.iter().map(|found| found.says.upload.to_string()).collect();
         let mut documents = BTreeSet::new();
         for found in &reading.manifests {
             let key = found.says.code.key();
