@@ -2,6 +2,7 @@
 
 mod dock;
 mod faults;
+mod history;
 mod holds;
 mod intake;
 mod locks;

@@ -9,6 +9,9 @@ use tokio::process::{Child, Command};
 
 use crate::site::Site;
 
+/// The docks' state folder in the test's scratch folder.
+pub(crate) const STATE: &str = "dock-state";
+
 /// How a docking ended.
 #[derive(Debug)]
 pub struct Docked {
@@ -65,7 +68,7 @@ impl Site {
             .env("CUSTOS_DOCK_CERT", &identity.certificate)
             .env("CUSTOS_DOCK_KEY", &identity.key)
             .env("CUSTOS_TRUST_FILE", self.stack.trust_file())
-            .env("CUSTOS_DOCK_STATE", self.scratch("dock-state"))
+            .env("CUSTOS_DOCK_STATE", self.scratch(STATE))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -5,12 +5,14 @@
 //! 3. [`dock`]: the real dock, run as stations run it.
 //! 4. [`tus`]: a hand-made client, for what the real dock would never send.
 //! 5. [`store`], [`catalogue`], [`bus`]: looking at what became of it; [`store::Root`] tries what must fail.
-//! 6. [`otlp`]: a collector for traces.
-//! 7. [`proxy`]: what networks and servers do to connections, when a test says so.
+//! 6. [`history`]: the whole world after a run, against every invariant.
+//! 7. [`otlp`]: a collector for traces.
+//! 8. [`proxy`]: what networks and servers do to connections, when a test says so.
 
 pub mod bus;
 pub mod catalogue;
 pub mod dock;
+pub mod history;
 pub mod otlp;
 pub mod proxy;
 pub mod recorder;

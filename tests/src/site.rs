@@ -8,12 +8,15 @@ use custos_local::{
     seeds::{self, Station},
 };
 use custos_platform::vault::{StoreArgs, Vault};
+use jiff::SignedDuration;
 use tempfile::TempDir;
 
 /// A running stack and a scratch folder.
 pub struct Site {
     /// The stack.
     pub stack: Stack,
+    /// How long after a manifest a permit may be given, at the earliest.
+    pub settle: SignedDuration,
     scratch: TempDir,
 }
 
@@ -30,7 +33,8 @@ impl Site {
 
     /// Starts a stack of this configuration.
     pub async fn with(config: StackConfig) -> anyhow::Result<Self> {
-        Ok(Self { stack: Stack::start(config).await?, scratch: tempfile::tempdir()? })
+        let settle = SignedDuration::from_secs(i64::try_from(config.settle_seconds)?);
+        Ok(Self { stack: Stack::start(config).await?, settle, scratch: tempfile::tempdir()? })
     }
 
     /// A path in the test's scratch folder.
