@@ -8,3 +8,4 @@ mod intake;
 mod locks;
 mod memory;
 mod pipeline;
+mod sweep;

@@ -3,7 +3,7 @@
 use std::{path::Path, process::Stdio};
 
 use anyhow::Context;
-use custos_local::{Part, certificates::Identity, config::repository};
+use custos_local::{certificates::Identity, config::repository};
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
@@ -63,7 +63,7 @@ impl Site {
     fn dock_command(&self, identity: &Identity, folder: &Path, options: &[&str]) -> Command {
         let mut dock = Command::new(repository().join("target/debug/custos-dock"));
         dock.arg("push").arg(folder).args(["--json"]).args(options);
-        dock.env("CUSTOS_INGEST_URL", self.stack.url(Part::Ingest))
+        dock.env("CUSTOS_INGEST_URL", self.ingest_url())
             .env("CUSTOS_CA", self.stack.ca())
             .env("CUSTOS_DOCK_CERT", &identity.certificate)
             .env("CUSTOS_DOCK_KEY", &identity.key)
