@@ -2,8 +2,10 @@
 
 mod dock;
 mod faults;
+mod history;
 mod holds;
 mod intake;
 mod locks;
 mod memory;
 mod pipeline;
+mod sweep;
