@@ -9,7 +9,7 @@
 //! 4. [`locks`]: dated COMPLIANCE locks, which only ever grow.
 //! 5. [`files`]: derivatives, unlocked.
 //! 6. [`doors`]: legal holds, and the few deletes there are (intake and derived only).
-//! 7. [`listing`]: walks by prefix.
+//! 7. [`listing`]: walks by prefix; [`versions`]: walks over everything there is.
 
 pub mod documents;
 pub mod doors;
@@ -20,6 +20,7 @@ pub mod locks;
 mod metrics;
 pub mod multipart;
 pub mod read;
+pub mod versions;
 
 use std::{future::Future, path::PathBuf, time::Duration};
 
