@@ -1,9 +1,13 @@
 //! Tests on real servers: MinIO, nats-server, PostgreSQL, ffmpeg, and every service as its own process.
 
+mod audit;
 mod dock;
 mod faults;
 mod holds;
 mod intake;
+mod load;
 mod locks;
 mod memory;
 mod pipeline;
+mod reaper;
+mod reread;

@@ -119,6 +119,13 @@ pub fn sessions_of_day(day: Date) -> String {
 /// The prefix of all sessions.
 pub const SESSIONS: &str = "sessions/";
 
+/// The day a session began on, from its key.
+#[must_use]
+pub fn day_of_session(key: &str) -> Option<Date> {
+    let mut names = key.strip_prefix(SESSIONS)?.splitn(4, '/');
+    Date::new(names.next()?.parse().ok()?, names.next()?.parse().ok()?, names.next()?.parse().ok()?).ok()
+}
+
 /// The signed register of stations.
 pub const STATION_REGISTER: &str = "stations/register.json";
 
@@ -248,6 +255,7 @@ mod tests {
             assert_eq!(upload_of(&key), Some(upload.clone()), "{key}");
             assert_eq!(item_of(&key), None, "{key}");
         }
+        assert_eq!(day_of_session(&session(&upload, began)), Some(jiff::civil::date(1970, 1, 1)));
         let first = UnifiedCode::parse("E-DSJ00012-20261123091500_0007-00-V").expect("code").key().clone();
         for item in [first.variant_of(&Root::of(b"other")), first] {
             for key in [manifest(&item), seal(&item), mismatch(&item), permit(&item)] {

@@ -39,6 +39,8 @@ pub struct ListedKey {
     pub key: String,
     /// When it was written last, by the store's clock, to the second.
     pub modified: Option<Timestamp>,
+    /// For compare-and-set.
+    pub etag: String,
 }
 
 impl Vault {
@@ -86,7 +88,11 @@ impl Vault {
         let request = self.control.list_objects_v2().bucket(bucket).prefix(prefix).set_continuation_token(after);
         let answer = call("ListObjectsV2", request.send()).await?;
         let listed = answer.contents().iter().filter_map(|object| {
-            Some(ListedKey { key: object.key()?.to_owned(), modified: object.last_modified().and_then(timestamp) })
+            Some(ListedKey {
+                key: object.key()?.to_owned(),
+                modified: object.last_modified().and_then(timestamp),
+                etag: object.e_tag().unwrap_or_default().to_owned(),
+            })
         });
         let next = answer.next_continuation_token().filter(|_| answer.is_truncated() == Some(true));
         Ok((listed.collect(), next.map(str::to_owned)))
