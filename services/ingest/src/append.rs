@@ -109,13 +109,14 @@ pub enum Appended {
 impl Append<'_> {
     /// Takes the request's body to its end, to the item's end, or to the first thing that goes wrong.
     pub async fn run<E>(mut self, body: impl Stream<Item = Result<Bytes, E>> + Unpin) -> Result<Appended, IngestError> {
-        let permit = self.budget.begin(&self.unit).await?;
+        // Kept until the tail is stored: its bytes are in memory until then.
+        let mut permit = Some(self.budget.begin(&self.unit).await?);
         let tail = self.read_tail().await?;
         let outboard = self.outboard;
         let mut assembler = Assembler::resume(outboard, self.received.contiguous, &tail).map_err(|bad| {
             IngestError::Lost(format!("MiB {} was acknowledged in pieces and turned out damaged", bad.mib))
         })?;
-        let end = self.receive(&mut assembler, body, permit).await;
+        let end = self.receive(&mut assembler, body, &mut permit).await;
         self.settle(&assembler, end).await
     }
 
@@ -125,10 +126,9 @@ impl Append<'_> {
         &mut self,
         assembler: &mut Assembler<'_>,
         mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
-        permit: Permit,
+        permit: &mut Option<Permit>,
     ) -> Result<End, StoreError> {
         let mut sending = JoinSet::new();
-        let mut permit = Some(permit);
         let mut pace = Pace::new(self.pace);
         let end = loop {
             let begun = Instant::now();
@@ -149,7 +149,7 @@ impl Append<'_> {
                 metrics::cut("slow");
                 break End::Cut;
             }
-            if let Some(end) = self.consume(assembler, &mut bytes, &mut sending, &mut permit).await? {
+            if let Some(end) = self.consume(assembler, &mut bytes, &mut sending, permit).await? {
                 break end;
             }
         };
@@ -181,7 +181,8 @@ impl Append<'_> {
                     while sending.len() >= IN_FLIGHT {
                         sending.join_next().await.map_or(Ok(()), stored)?;
                     }
-                    if permit.is_none() {
+                    // Behind the last part nothing needs memory any more.
+                    if permit.is_none() && assembler.offset() < self.target.session.length() {
                         let room = self.stop.run_until_cancelled(self.budget.go_on(&self.unit)).await;
                         let Some(Ok(room)) = room else { return Ok(Some(End::Superseded)) };
                         *permit = Some(room);
