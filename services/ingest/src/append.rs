@@ -1,9 +1,12 @@
 //! PATCH: bytes arrive, are checked by the MiB, and go to the store in parts of 8 MiB.
 //!
-//! Memory is one part being filled and one being sent for each running upload, out of one budget for the process: no permit, no
-//! reading from the socket.
+//! Memory is one part being filled and those being sent for each running upload, out of one budget for the process
+//! ([`crate::budget`]): no permit, no reading from the socket.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use custos_domain::{
@@ -13,30 +16,32 @@ use custos_domain::{
 };
 use custos_platform::vault::{StoreError, Vault, multipart::Creation};
 use futures::{Stream, StreamExt};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinSet,
-};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     assembler::{Assembler, BadMib, FullPart},
+    budget::{Budget, Permit, Unit},
     error::IngestError,
+    metrics,
+    pace::{Pace, Terms},
     progress::{Received, multipart},
     session::Session,
 };
 
 /// A sender that is silent for this long is cut off; what it sent is kept.
 const SILENCE: Duration = Duration::from_mins(1);
-/// How long a new request waits for memory before it is told to come back.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Parts of one upload on their way to the store at once.
 const IN_FLIGHT: usize = 2;
 
 /// Everything one append works with.
 pub struct Append<'a> {
     /// The process's memory for parts; one permit is one part.
-    pub budget: &'a Arc<Semaphore>,
+    pub budget: &'a Budget,
+    /// The unit whose share of it this upload takes.
+    pub unit: Unit,
+    /// How fast the sender must be.
+    pub pace: Terms,
     /// Where parts go: the session has its multipart upload begun when it needs one.
     pub target: Target,
     /// What the bytes must be.
@@ -60,7 +65,7 @@ pub struct Target {
 
 impl Target {
     /// Stores one part, or the whole item when it is the only one.
-    async fn send(self, part: FullPart, crc: Crc64, permit: Option<OwnedSemaphorePermit>) -> Result<(), StoreError> {
+    async fn send(self, part: FullPart, crc: Crc64, permit: Option<Permit>) -> Result<(), StoreError> {
         let _held_until_stored = permit;
         let Some(upload_id) = &self.session.multipart else {
             return self.create_whole(part.bytes, crc).await;
@@ -104,13 +109,14 @@ pub enum Appended {
 impl Append<'_> {
     /// Takes the request's body to its end, to the item's end, or to the first thing that goes wrong.
     pub async fn run<E>(mut self, body: impl Stream<Item = Result<Bytes, E>> + Unpin) -> Result<Appended, IngestError> {
-        let permit = self.first_permit().await?;
+        // Kept until the tail is stored: its bytes are in memory until then.
+        let mut permit = Some(self.budget.begin(&self.unit).await?);
         let tail = self.read_tail().await?;
         let outboard = self.outboard;
         let mut assembler = Assembler::resume(outboard, self.received.contiguous, &tail).map_err(|bad| {
             IngestError::Lost(format!("MiB {} was acknowledged in pieces and turned out damaged", bad.mib))
         })?;
-        let end = self.receive(&mut assembler, body, permit).await;
+        let end = self.receive(&mut assembler, body, &mut permit).await;
         self.settle(&assembler, end).await
     }
 
@@ -120,11 +126,12 @@ impl Append<'_> {
         &mut self,
         assembler: &mut Assembler<'_>,
         mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
-        permit: OwnedSemaphorePermit,
+        permit: &mut Option<Permit>,
     ) -> Result<End, StoreError> {
         let mut sending = JoinSet::new();
-        let mut permit = Some(permit);
+        let mut pace = Pace::new(self.pace);
         let end = loop {
+            let begun = Instant::now();
             let frame = tokio::select! {
                 () = self.stop.cancelled() => break End::Superseded,
                 frame = tokio::time::timeout(SILENCE, body.next()) => frame,
@@ -132,9 +139,17 @@ impl Append<'_> {
             let mut bytes = match frame {
                 Ok(Some(Ok(bytes))) => bytes,
                 Ok(None) => break End::Clean,
-                Ok(Some(Err(_))) | Err(_) => break End::Cut,
+                Ok(Some(Err(_))) => break End::Cut,
+                Err(_) => {
+                    metrics::cut("silent");
+                    break End::Cut;
+                }
             };
-            if let Some(end) = self.consume(assembler, &mut bytes, &mut sending, &mut permit).await? {
+            if pace.took(begun.elapsed(), bytes.len()) {
+                metrics::cut("slow");
+                break End::Cut;
+            }
+            if let Some(end) = self.consume(assembler, &mut bytes, &mut sending, permit).await? {
                 break end;
             }
         };
@@ -150,7 +165,7 @@ impl Append<'_> {
         assembler: &mut Assembler<'_>,
         bytes: &mut Bytes,
         sending: &mut JoinSet<Result<(), StoreError>>,
-        permit: &mut Option<OwnedSemaphorePermit>,
+        permit: &mut Option<Permit>,
     ) -> Result<Option<End>, StoreError> {
         while !bytes.is_empty() {
             match assembler.take(bytes) {
@@ -166,8 +181,9 @@ impl Append<'_> {
                     while sending.len() >= IN_FLIGHT {
                         sending.join_next().await.map_or(Ok(()), stored)?;
                     }
-                    if permit.is_none() {
-                        let room = self.stop.run_until_cancelled(Arc::clone(self.budget).acquire_owned()).await;
+                    // Behind the last part nothing needs memory any more.
+                    if permit.is_none() && assembler.offset() < self.target.session.length() {
+                        let room = self.stop.run_until_cancelled(self.budget.go_on(&self.unit)).await;
                         let Some(Ok(room)) = room else { return Ok(Some(End::Superseded)) };
                         *permit = Some(room);
                     }
@@ -239,20 +255,13 @@ impl Append<'_> {
             .map(|d| d.bytes)
             .ok_or(StoreError::Unavailable { operation: "GetObject", detail: format!("{key} vanished") })
     }
-
-    async fn first_permit(&self) -> Result<OwnedSemaphorePermit, IngestError> {
-        match tokio::time::timeout(PATIENCE, Arc::clone(self.budget).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            _ => Err(IngestError::Busy),
-        }
-    }
 }
 
 /// What ended the reading of a body.
 enum End {
     /// The client sent all it meant to.
     Clean,
-    /// The connection broke, or the sender fell silent.
+    /// The connection broke, or the sender fell silent or was too slow.
     Cut,
     /// A newer request took over.
     Superseded,

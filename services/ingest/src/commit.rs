@@ -254,12 +254,7 @@ impl Deposit {
 /// States what happened; durable before the receipt, announced without anybody waiting.
 pub(crate) async fn state(ingest: &Ingest, declared: &Declaration, deposit: &Deposit) -> Result<(), IngestError> {
     let manifest = &deposit.manifest;
-    let subject = Subject::item(&manifest.code, manifest.ingested_at);
-    let deposited = Act::Deposited { item_kind: manifest.kind, manifest: deposit.object.clone() };
-    let mut fact = ingest.fact(manifest.code.key().tenant.clone(), subject, deposited, "");
-    fact.at = manifest.ingested_at;
-    fact.unit = Some(manifest.unit.clone());
-    fact.trace.clone_from(&manifest.trace);
+    let fact = deposited(ingest, deposit);
     let cause = ingest.state(fact.clone()).await?;
     for (class, detail) in odd(manifest, declared) {
         let incident = Act::IncidentOpened { class, detail };
@@ -268,6 +263,16 @@ pub(crate) async fn state(ingest: &Ingest, declared: &Declaration, deposit: &Dep
         ingest.state(Fact { cause, at: fact.at, unit, trace, ..incident }).await?;
     }
     Ok(())
+}
+
+/// The fact of a deposit, whenever it is stated.
+pub(crate) fn deposited(ingest: &Ingest, deposit: &Deposit) -> Fact {
+    let manifest = &deposit.manifest;
+    let subject = Subject::item(&manifest.code, manifest.ingested_at);
+    let deposited = Act::Deposited { item_kind: manifest.kind, manifest: deposit.object.clone() };
+    let fact = ingest.fact(manifest.code.key().tenant.clone(), subject, deposited, "");
+    let (unit, trace) = (Some(manifest.unit.clone()), manifest.trace.clone());
+    Fact { at: manifest.ingested_at, unit, trace, ..fact }
 }
 
 /// What a person should look at although the item is safe.
@@ -296,6 +301,7 @@ async fn finish(ingest: &Ingest, session: &Session, deposit: &Deposit) {
     if let Err(error) = ingest.sessions.update(&session.upload, |session| session.stage = done.clone()).await {
         tracing::debug!(upload = %session.upload, error = %error, "the session was not marked as committed");
     }
+    ingest.quotas.settle(&session.upload);
     ingest.discard_leftovers(&session.upload).await;
     let waited = ingest.clock.now().duration_since(session.begun);
     crate::metrics::deposited(

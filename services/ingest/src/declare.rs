@@ -16,6 +16,7 @@ use jiff::civil::DateTime;
 
 use crate::{
     Ingest,
+    budget::Unit,
     commit::Deposit,
     error::IngestError,
     headers::{
@@ -132,9 +133,15 @@ async fn session_for(
         // The try that wrote the manifest may have died before stating the deposit.
         crate::commit::state(ingest, &session.declaration, &deposit).await?;
         session.stage = Stage::Committed { code: deposit.manifest.code, manifest: deposit.object };
+    } else {
+        ingest.budget.admit(&Unit::new(session.tenant(), &session.declaration.unit))?;
+        ingest.quotas.reserve(&session)?;
     }
-    let held = ingest.sessions.create(&session).await?;
-    let winner = ingest.sessions.claim(&session, lost.as_ref()).await?;
+    let entered = enter(ingest, &session, lost.as_ref()).await;
+    if !matches!(&entered, Ok((_, winner)) if *winner == session.upload) {
+        ingest.quotas.settle(&session.upload);
+    }
+    let (held, winner) = entered?;
     if winner == session.upload {
         return Ok(held);
     }
@@ -142,6 +149,13 @@ async fn session_for(
     ingest.vault.discard_intake(&keys::session(&session.upload, session.begun)).await?;
     let held = ingest.sessions.load(&winner).await?.ok_or(IngestError::Finishing)?;
     admit(ingest, station, held).await
+}
+
+/// Writes a session and claims its item's bytes for it. Answers whose claim stands.
+async fn enter(ingest: &Ingest, session: &Session, lost: Option<&UploadId>) -> Result<(Held, UploadId), IngestError> {
+    let held = ingest.sessions.create(session).await?;
+    let winner = ingest.sessions.claim(session, lost).await?;
+    Ok((held, winner))
 }
 
 /// Lets another station of the agency go on with an upload of the same bytes.
@@ -194,6 +208,8 @@ fn new_session(ingest: &Ingest, station: &Station, envelope: Envelope, declarati
         nonce: uuid::Uuid::new_v4().to_string(),
         epoch: 0,
         stage: Stage::Declared,
+        cleared: false,
+        touched: None,
         trace: telemetry::current_traceparent(),
     }
 }

@@ -161,8 +161,7 @@ pub async fn give_up(
             return Err(IngestError::Finished);
         }
     }
-    tracing::info!(%upload, station = %station.id, "upload given up by its station");
-    ingest.lose(&session, "its station gave it up").await;
+    ingest.give_up(&session).await;
     if let Some(upload_id) = &session.multipart {
         ingest.vault.abort(multipart(&ingest.vault, &session, upload_id)).await?;
     }

@@ -9,19 +9,30 @@
 //! 4. [`receive`]: PATCH and HEAD: [`append`] takes bytes, [`assembler`] checks them, [`progress`] says what is durable.
 //! 5. [`commit`]: Complete, read-back, lock, manifest, fact.
 //! 6. [`hand_out`]: the receipt, and later the erase permit.
-//! 7. [`reconcile`]: what a crash left half done is finished.
+//! 7. [`reconcile`]: what a crash left half done is finished; [`reap`]: what nobody finishes is dropped; [`audit`]: what nobody of us
+//!    stored is noticed.
+//!
+//! Load: [`admission`] decides who gets memory next, [`budget`] hands it out, [`pace`] cuts slow senders, [`quota`] bounds what is
+//! under way.
 
+pub mod admission;
 pub mod append;
 pub mod assembler;
+pub mod audit;
+pub mod budget;
 pub mod commit;
 pub mod declare;
 pub mod docking;
 mod error;
 pub mod hand_out;
 mod headers;
+mod limits;
 mod metrics;
+pub mod pace;
 pub mod progress;
 pub mod prove;
+pub mod quota;
+pub mod reap;
 pub mod receive;
 pub mod reconcile;
 mod routes;
@@ -31,7 +42,7 @@ pub mod station;
 mod takeover;
 mod verdicts;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use custos_domain::{
     fact::{Act, Actor, Fact, Subject, fact_id},
@@ -47,12 +58,11 @@ use custos_platform::{
     vault::{Vault, skew::StoreClock},
 };
 use jiff::Timestamp;
-use tokio::sync::Semaphore;
 
 pub use error::IngestError;
 pub use serve::{Args, serve};
 
-use crate::{commit::Committer, session::Sessions, takeover::Takeover};
+use crate::{budget::Budget, commit::Committer, quota::Quotas, session::Sessions, takeover::Takeover};
 
 /// Everything the verbs share.
 #[derive(Debug)]
@@ -66,8 +76,9 @@ pub struct Ingest {
     clock: Clock,
     store_clock: StoreClock,
     lifecycle: Lifecycle,
-    /// Memory for parts: one permit is one part of 8 MiB.
-    budget: Arc<Semaphore>,
+    budget: Budget,
+    quotas: Quotas,
+    pace: pace::Terms,
     takeover: Takeover,
     commits: Committer,
     /// How long after the manifest a permit may be given, at the earliest.
@@ -117,9 +128,14 @@ impl Ingest {
 
     /// Makes a fact durable and lets it be announced; nobody waits for the bus.
     async fn state(&self, fact: Fact) -> Result<FactId, IngestError> {
+        self.state_once(fact).await.map(|(id, _)| id)
+    }
+
+    /// The same; tells whether it was news.
+    async fn state_once(&self, fact: Fact) -> Result<(FactId, bool), IngestError> {
         let stated = self.facts.state(&fact).await?;
-        let id = stated.fact.id.clone();
+        let (id, new) = (stated.fact.id.clone(), stated.new);
         self.facts.announce_later(stated);
-        Ok(id)
+        Ok((id, new))
     }
 }

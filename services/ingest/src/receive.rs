@@ -20,6 +20,7 @@ use tracing::Instrument;
 use crate::{
     Ingest,
     append::{Append, Appended, Target},
+    budget::Unit,
     error::IngestError,
     headers::{
         self, CUSTOS_CODE, CUSTOS_OUTBOARD, CUSTOS_RECEIPT, TUS_RESUMABLE, UPLOAD_EXPIRES, UPLOAD_LENGTH,
@@ -143,8 +144,15 @@ async fn append(ingest: Arc<Ingest>, held: Held, offset: u64, body: Body) -> Res
         Progress::Receiving(received) => {
             let floor = ingest.floor(session.tenant(), ingest.trusted_now()?)?;
             let target = Target { vault: ingest.vault.clone(), session: Arc::new(session.clone()), floor };
-            let append =
-                Append { budget: &ingest.budget, target, outboard: &outboard, received, stop: turn.stop.clone() };
+            let append = Append {
+                budget: &ingest.budget,
+                unit: Unit::new(session.tenant(), &session.declaration.unit),
+                pace: ingest.pace,
+                target,
+                outboard: &outboard,
+                received,
+                stop: turn.stop.clone(),
+            };
             match append.run(body.into_data_stream()).await {
                 Err(IngestError::Lost(reason)) => return Err(ingest.lose(&session, &reason).await),
                 other => other?,

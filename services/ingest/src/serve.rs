@@ -2,7 +2,6 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
-use custos_domain::outboard::PART;
 use custos_platform::{
     admin::Health,
     bus::{Bus, BusArgs},
@@ -15,9 +14,20 @@ use custos_platform::{
     sweep::Sweep,
     vault::{StoreArgs, Vault, skew::StoreClock},
 };
-use tokio::sync::Semaphore;
 
-use crate::{Ingest, commit::Committer, reconcile::Reconciler, routes, session::Sessions, takeover::Takeover};
+use crate::{
+    Ingest,
+    audit::Auditor,
+    budget::Budget,
+    commit::Committer,
+    limits::{LoadArgs, UpkeepArgs},
+    quota::Quotas,
+    reap::Reaper,
+    reconcile::Reconciler,
+    routes,
+    session::Sessions,
+    takeover::Takeover,
+};
 
 /// Options of ingest.
 #[derive(Debug, clap::Parser)]
@@ -40,9 +50,10 @@ pub struct Args {
     /// File with the public keys whose seals count.
     #[arg(long, env = "CUSTOS_TRUST_FILE")]
     trust_file: PathBuf,
-    /// Memory for parts under way, in MiB; uploads beyond it wait or are told to come back.
-    #[arg(long, env = "CUSTOS_PART_BUDGET_MIB", default_value_t = 512, value_parser = clap::value_parser!(u32).range(16..=65_536))]
-    part_budget_mib: u32,
+    #[command(flatten)]
+    load: LoadArgs,
+    #[command(flatten)]
+    upkeep: UpkeepArgs,
     /// Seconds after the manifest before an erase permit may be given.
     #[arg(long, env = "CUSTOS_SETTLE_SECONDS", default_value = "120", value_parser = seconds)]
     settle: Duration,
@@ -63,7 +74,6 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
     let vault = Vault::new(&args.store)?;
     let bus = Bus::connect(&args.bus, context.name).await?;
     let facts = FactLog::new(&args.facts, vault.clone(), bus, clock.clone(), lifecycle.clone());
-    let permits = u64::from(args.part_budget_mib) * (1 << 20) / PART;
     let store_clock = StoreClock::watch("ingest.clock", vault.clone(), clock.clone(), &lifecycle);
     check_health(&health, &vault, &store_clock);
     let ingest = Arc::new(Ingest {
@@ -73,7 +83,9 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
         signer: Signer::load(&args.signing)?,
         trust: Trust::load(&args.trust_file)?,
         store_clock,
-        budget: Arc::new(Semaphore::new(usize::try_from(permits)?)),
+        budget: Budget::new(args.load.parts()),
+        quotas: Quotas::new(args.load.quotas()),
+        pace: args.load.pace(),
         takeover: Takeover::default(),
         commits: Committer::default(),
         settle: args.settle,
@@ -83,6 +95,8 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
     });
     crate::metrics::begin();
     reconcile(&ingest, args.reconcile);
+    reap(&ingest, &args.upkeep);
+    audit(&ingest, &args.upkeep);
     Server::bind(&args.tls, &context).await?.start(routes::routes(ingest, &context.meter));
     Ok(())
 }
@@ -99,5 +113,35 @@ fn reconcile(ingest: &Arc<Ingest>, every: Duration) {
     Sweep::new("ingest.reconcile", every).spawn(&ingest.lifecycle, ingest, move |ingest| {
         let reconciler = Arc::clone(&reconciler);
         async move { reconciler.round(&ingest).await.map(|finished| tracing::debug!(finished, "reconciled")) }
+    });
+}
+
+fn reap(ingest: &Arc<Ingest>, upkeep: &UpkeepArgs) {
+    let (ingest, reaper) = (Arc::clone(ingest), Arc::new(Reaper::new(upkeep.terms())));
+    let (lifecycle, soft) = (ingest.lifecycle.clone(), ingest.lifecycle.soft().clone());
+    let sweep = Sweep::new("ingest.reap", upkeep.reap_every);
+    lifecycle.spawn("ingest.reap", async move {
+        // A round may stop anywhere.
+        let round = || async {
+            let round = Box::pin(reaper.round(&ingest));
+            soft.run_until_cancelled(round).await.unwrap_or(Ok(()))
+        };
+        sweep.run(soft.clone(), round).await;
+        Ok(())
+    });
+}
+
+fn audit(ingest: &Arc<Ingest>, upkeep: &UpkeepArgs) {
+    let auditor = Arc::new(Auditor::new(upkeep.audit_grace, upkeep.audit_pages));
+    let ingest = Arc::clone(ingest);
+    let (lifecycle, soft) = (ingest.lifecycle.clone(), ingest.lifecycle.soft().clone());
+    let sweep = Sweep::new("ingest.audit", upkeep.audit_every);
+    lifecycle.spawn("ingest.audit", async move {
+        let round = || async {
+            let round = Box::pin(auditor.round(&ingest));
+            soft.run_until_cancelled(round).await.unwrap_or(Ok(()))
+        };
+        sweep.run(soft.clone(), round).await;
+        Ok(())
     });
 }

@@ -11,6 +11,8 @@ use custos_domain::{
     outboard::Outboard,
 };
 
+use custos_platform::vault::StoreError;
+
 use crate::{
     Ingest,
     error::IngestError,
@@ -47,6 +49,18 @@ impl Ingest {
     pub(crate) async fn lose(&self, session: &Session, reason: &str) -> IngestError {
         tracing::error!(upload = %session.upload, reason, "upload lost; the dock will begin another");
         crate::metrics::lost();
+        self.end(session, reason).await
+    }
+
+    /// Marks an upload as given up by its station.
+    pub(crate) async fn give_up(&self, session: &Session) -> IngestError {
+        tracing::info!(upload = %session.upload, "upload given up by its station");
+        crate::metrics::given_up();
+        self.end(session, "its station gave it up").await
+    }
+
+    async fn end(&self, session: &Session, reason: &str) -> IngestError {
+        self.quotas.settle(&session.upload);
         let lost = Stage::Lost { reason: reason.to_owned() };
         let marked = self.sessions.update(&session.upload, |session| {
             // A commit that got through meanwhile stands.
@@ -87,10 +101,16 @@ impl Ingest {
 
     /// Clears what an upload left in the intake bucket once its manifest stands. What stays behind is only litter.
     pub(crate) async fn discard_leftovers(&self, upload: &UploadId) {
-        let _ = self.vault.discard_intake(&keys::intake_outboard(upload)).await;
-        let tails = self.vault.keys(&self.vault.buckets().intake, &keys::tails(upload), None).await;
-        for key in tails.map(|(keys, _)| keys).unwrap_or_default() {
-            let _ = self.vault.discard_intake(&key).await;
+        let _ = self.drop_leftovers(upload).await;
+    }
+
+    /// The same, and nothing stays behind.
+    pub(crate) async fn drop_leftovers(&self, upload: &UploadId) -> Result<(), StoreError> {
+        self.vault.discard_intake(&keys::intake_outboard(upload)).await?;
+        let (tails, _) = self.vault.keys(&self.vault.buckets().intake, &keys::tails(upload), None).await?;
+        for key in tails {
+            self.vault.discard_intake(&key).await?;
         }
+        Ok(())
     }
 }

@@ -152,6 +152,19 @@ pub enum Act {
         /// The object that stays locked without a manifest, when there is one.
         original: Option<StoredObject>,
     },
+    /// An upload ended without an item, and what the store and the intake bucket still held of it was dropped.
+    UploadAbandoned {
+        /// The recorder whose file it was.
+        device: DeviceId,
+        /// The file, as declared.
+        file_name: String,
+        /// Bytes declared.
+        length: u64,
+        /// When anything last came for it, by the store's clock.
+        touched: Timestamp,
+        /// Why it was given up.
+        reason: String,
+    },
     /// 封存: the locked version was re-read and agreed.
     Sealed {
         /// The seal.
@@ -262,6 +275,7 @@ impl Act {
             Self::DockClosed { .. } => "dock_closed",
             Self::Deposited { .. } => "deposited",
             Self::DepositRejected { .. } => "deposit_rejected",
+            Self::UploadAbandoned { .. } => "upload_abandoned",
             Self::Sealed { .. } => "sealed",
             Self::PermitIssued { .. } => "permit_issued",
             Self::Derived { .. } => "derived",
@@ -293,6 +307,8 @@ pub enum IncidentClass {
     Clock,
     /// A lock or hold is not what it must be.
     LockDrift,
+    /// The store holds a version or a delete marker that no step of ours made, or that nobody was given a receipt for.
+    ForeignVersion,
 }
 
 impl IncidentClass {
@@ -305,6 +321,7 @@ impl IncidentClass {
             Self::StoreFault => "store_fault",
             Self::Clock => "clock",
             Self::LockDrift => "lock_drift",
+            Self::ForeignVersion => "foreign_version",
         }
     }
 }
