@@ -4,14 +4,17 @@
 //! 2. [`recorder`]: folders as recorders show them.
 //! 3. [`dock`]: the real dock, run as stations run it.
 //! 4. [`tus`]: a hand-made client, for what the real dock would never send.
+//!    [`foreign`]: other people's tus clients; [`replica`]: a second ingest.
 //! 5. [`store`], [`catalogue`], [`bus`]: looking at what became of it; [`store::Root`] tries what must fail.
 //! 6. [`otlp`]: a collector for traces.
 
 pub mod bus;
 pub mod catalogue;
 pub mod dock;
+pub mod foreign;
 pub mod otlp;
 pub mod recorder;
+pub mod replica;
 pub mod site;
 pub mod store;
 pub mod tus;

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use custos_domain::outboard::PART;
+use custos_domain::{outboard::PART, recorder::Rules};
 use custos_platform::{
     bus::{Bus, BusArgs},
     clock::Clock,
@@ -25,7 +25,8 @@ use custos_platform::{
 use tokio::sync::Semaphore;
 
 use crate::{
-    Ingest, commit::Committer, error::IngestError, reconcile::Reconciler, routes, session::Sessions, takeover::Takeover,
+    Ingest, commit::Committer, error::IngestError, reconcile::Reconciler, register::Register, routes,
+    session::Sessions, takeover::Takeover,
 };
 
 /// The clocks of ingest and the store may differ by this much before nothing is locked any more, in milliseconds. The store's
@@ -50,7 +51,7 @@ pub struct Args {
     policies: PolicyArgs,
     #[command(flatten)]
     signing: SigningArgs,
-    /// File with the public keys whose seals count.
+    /// File with the public keys whose seals and registers of stations count.
     #[arg(long, env = "CUSTOS_TRUST_FILE")]
     trust_file: PathBuf,
     /// Memory for parts under way, in MiB; uploads beyond it wait or are told to come back.
@@ -62,6 +63,9 @@ pub struct Args {
     /// Seconds between rounds of the reconciler.
     #[arg(long = "reconcile-seconds", env = "CUSTOS_RECONCILE_SECONDS", default_value = "300", value_parser = seconds)]
     reconcile: Duration,
+    /// Seconds between looks at the register of stations.
+    #[arg(long = "register-seconds", env = "CUSTOS_REGISTER_SECONDS", default_value = "10", value_parser = seconds)]
+    register: Duration,
 }
 
 impl AsRef<CommonArgs> for Args {
@@ -83,6 +87,8 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
         policies: policies::load(&args.policies)?,
         signer: Signer::load(&args.signing)?,
         trust: Trust::load(&args.trust_file)?,
+        register: Register::default(),
+        names: Rules::built_in()?,
         store_clock: StoreClock::default(),
         budget: Arc::new(Semaphore::new(usize::try_from(permits)?)),
         takeover: Takeover::default(),
@@ -104,6 +110,7 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
         }
     });
     reconcile(&ingest, args.reconcile);
+    follow_register(&ingest, args.register);
     Server::bind(&args.tls, &context).await?.start(routes::routes(ingest, &context.meter));
     Ok(())
 }
@@ -168,6 +175,26 @@ fn reconcile(ingest: &Arc<Ingest>, every: Duration) {
         sweep
             .run(soft, || async {
                 reconciler.round(&ingest).await.map(|finished| tracing::debug!(finished, "reconciled"))
+            })
+            .await;
+        Ok(())
+    });
+}
+
+/// Looks at the register of stations at once and again and again; what it says counts from the next request on.
+fn follow_register(ingest: &Arc<Ingest>, every: Duration) {
+    let ingest = Arc::clone(ingest);
+    let lifecycle = ingest.lifecycle.clone();
+    let soft = lifecycle.soft().clone();
+    let sweep = Sweep::new("ingest.register", every);
+    lifecycle.spawn("ingest.register", async move {
+        sweep
+            .run(soft, || async {
+                let looked = ingest.register.look(&ingest.vault, &ingest.trust.stations).await;
+                if let Some((sequence, issued_at)) = ingest.register.standing() {
+                    crate::metrics::register(sequence, ingest.clock.now().duration_since(issued_at));
+                }
+                looked
             })
             .await;
         Ok(())
