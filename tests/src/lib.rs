@@ -7,12 +7,14 @@
 //!    [`foreign`]: other people's tus clients; [`replica`]: a second ingest.
 //! 5. [`store`], [`catalogue`], [`bus`]: looking at what became of it; [`store::Root`] tries what must fail.
 //! 6. [`otlp`]: a collector for traces.
+//! 7. [`proxy`]: what networks and servers do to connections, when a test says so.
 
 pub mod bus;
 pub mod catalogue;
 pub mod dock;
 pub mod foreign;
 pub mod otlp;
+pub mod proxy;
 pub mod recorder;
 pub mod replica;
 pub mod site;
