@@ -28,6 +28,7 @@ use crate::{
         self, CUSTOS_CODE, CUSTOS_OUTBOARD, CUSTOS_RECEIPT, TUS_RESUMABLE, UPLOAD_EXPIRES, UPLOAD_LENGTH,
         UPLOAD_METADATA, UPLOAD_OFFSET, VERSION, value,
     },
+    plain,
     progress::{self, Progress, Received},
     prove,
     session::{Held, Session, Stage},
@@ -79,7 +80,9 @@ pub async fn patch(
     let held = ingest.session_of(&station, &upload).await?;
     let announced = if request.contains_key(CONTENT_LENGTH) { headers::number(&request, &CONTENT_LENGTH)? } else { 0 };
     if announced > held.session.length().saturating_sub(offset) {
-        // Before anything is read: a client that is wrong about the length may be wrong about the bytes.
+        // Nothing of it is kept: a client that is wrong about the length may be wrong about the bytes. It is read to its end all the
+        // same, or the client would see a broken connection and try again instead of hearing why.
+        plain::drain(body.into_data_stream()).await;
         let (length, offset) = (held.session.length(), self::offset(&ingest, &held.session).await?);
         return Err(IngestError::TooLong { length, offset });
     }

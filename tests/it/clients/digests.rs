@@ -13,8 +13,9 @@ async fn bytes_that_are_not_the_announced_ones_become_no_item() -> anyhow::Resul
         let (bytes, other) = (noise(size, 1), noise(size, 2));
         let (root, digest) = (Root::of(&bytes).to_hex(), sha256(&bytes));
         let base64 = STANDARD.encode(Root::of(&bytes).0);
-        for (key, value) in [("blake3", root.as_str()), ("sha256", digest.as_str()), ("blake3", base64.as_str())] {
-            let recording = format!("{name}_{}", value.len() + key.len());
+        let given = [("blake3", root.as_str()), ("sha256", digest.as_str()), ("blake3", base64.as_str())];
+        for (at, (key, value)) in given.into_iter().enumerate() {
+            let recording = format!("{name}_{at}");
             let metadata = said(&recording, &[(key, value)]);
             let upload = create(&tus, size, &metadata).await?.location()?;
             let before = stored(&site, "manifests/").await?;

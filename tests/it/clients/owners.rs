@@ -71,18 +71,12 @@ async fn the_register_counts_within_seconds_and_never_an_older_one() -> anyhow::
     .await?;
     assert!((sequence().await? - 2.0).abs() < 0.5);
     // The older one put back, one that a stranger signed, and none at all change nothing.
-    let rounds = || site.metric(Part::Ingest, "custos_sweep_rounds_total", "sweep=\"ingest.register\"");
     for document in [Some(first.bytes), Some(b"{}".to_vec().into()), None] {
         match document {
             Some(bytes) => vault.write(&intake, key, bytes, "application/json").await.map(drop)?,
             None => vault.discard_intake(key).await?,
         }
-        let before = rounds().await?;
-        eventually("two more looks", Duration::from_secs(30), || async {
-            ensure!(rounds().await? > before + 1.5);
-            Ok(())
-        })
-        .await?;
+        two_rounds(&site, "ingest.register").await?;
         assert_eq!(create(&known, 11, &said("REGISTER_2", &[])).await?.status, 201);
         assert!((sequence().await? - 2.0).abs() < 0.5);
     }
