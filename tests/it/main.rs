@@ -1,6 +1,7 @@
 //! Tests on real servers: MinIO, nats-server, PostgreSQL, ffmpeg, and every service as its own process.
 
 mod audit;
+mod clients;
 mod dock;
 mod faults;
 mod history;

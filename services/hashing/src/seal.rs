@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use custos_domain::{
-    declaration::Declaration,
     digest::Root,
     dsse::KeyId,
     fact::{Act, Actor, Fact, IncidentClass, Subject, fact_id},
@@ -66,13 +65,13 @@ impl Hashing {
         if self.known(&item).await? {
             return Ok(());
         }
-        let declared: Declaration = item.manifest.declaration.peek().map_err(|e| Fault::reject(e.into()))?;
+        let declared = item.manifest.evidence.declaration().map_err(|e| Fault::reject(e.into()))?;
         let found = self.reread(&self.vault, &item.manifest, &delivery).await?;
-        if disagreements(&found, &item.manifest, &declared).is_empty() {
+        if disagreements(&found, &item.manifest, declared.as_ref()).is_empty() {
             return self.seal(&item, &found).await;
         }
         let again = self.read_again(&item, &delivery).await?;
-        let wrong = disagreements(&again, &item.manifest, &declared);
+        let wrong = disagreements(&again, &item.manifest, declared.as_ref());
         match verdict(&found, &again, &wrong, delivery.deliveries()) {
             Verdict::Agrees => {
                 crate::serve::misread();

@@ -4,7 +4,7 @@ use std::{sync::LazyLock, time::Duration};
 
 use custos_domain::{item::ItemKind, outboard::PART};
 use custos_platform::telemetry::{BYTES, SECONDS, meter};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use opentelemetry::{
     KeyValue,
     metrics::{Counter, Gauge, Histogram},
@@ -67,12 +67,21 @@ static DURATION: LazyLock<Histogram<f64>> = LazyLock::new(|| {
         .build()
 });
 
+static REGISTER_SEQUENCE: LazyLock<Gauge<u64>> = LazyLock::new(|| {
+    let about = "number of the register of stations that holds; 0 while there is none";
+    meter().u64_gauge("custos_ingest_register_sequence").with_description(about).build()
+});
+static REGISTER_AGE: LazyLock<Gauge<f64>> = LazyLock::new(|| {
+    let about = "since the register of stations that holds was signed";
+    meter().f64_gauge("custos_ingest_register_age").with_description(about).with_unit("s").build()
+});
+
 /// Makes every series exist before its first event, so that an alert on it can be trusted.
 pub(crate) fn begin() {
     for counter in [&*LOST, &*GIVEN_UP, &*REJECTED, &*LOCK_DROPPED] {
         counter.add(0, &[]);
     }
-    for gauge in [&*BUDGET, &*OLDEST, &*WITHOUT_FACT] {
+    for gauge in [&*BUDGET, &*OLDEST, &*WITHOUT_FACT, &*REGISTER_SEQUENCE] {
         gauge.record(0, &[]);
     }
     for (counter, label, values) in [
@@ -86,6 +95,12 @@ pub(crate) fn begin() {
             counter.add(0, &[KeyValue::new(label, *value)]);
         }
     }
+}
+
+/// Which register of stations holds.
+pub(crate) fn register(sequence: u64, age: SignedDuration) {
+    REGISTER_SEQUENCE.record(sequence, &[]);
+    REGISTER_AGE.record(age.as_secs_f64(), &[]);
 }
 
 /// An item was deposited.

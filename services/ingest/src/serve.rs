@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+use custos_domain::recorder::Rules;
 use custos_platform::{
     admin::Health,
     bus::{Bus, BusArgs},
@@ -24,6 +25,7 @@ use crate::{
     quota::Quotas,
     reap::Reaper,
     reconcile::Reconciler,
+    register::Register,
     routes,
     session::Sessions,
     takeover::Takeover,
@@ -47,7 +49,7 @@ pub struct Args {
     policies: PolicyArgs,
     #[command(flatten)]
     signing: SigningArgs,
-    /// File with the public keys whose seals count.
+    /// File with the public keys whose seals and registers of stations count.
     #[arg(long, env = "CUSTOS_TRUST_FILE")]
     trust_file: PathBuf,
     #[command(flatten)]
@@ -60,6 +62,9 @@ pub struct Args {
     /// Seconds between rounds of the reconciler.
     #[arg(long = "reconcile-seconds", env = "CUSTOS_RECONCILE_SECONDS", default_value = "300", value_parser = seconds)]
     reconcile: Duration,
+    /// Seconds between looks at the register of stations.
+    #[arg(long = "register-seconds", env = "CUSTOS_REGISTER_SECONDS", default_value = "10", value_parser = seconds)]
+    register: Duration,
 }
 
 impl AsRef<CommonArgs> for Args {
@@ -82,6 +87,8 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
         policies: policies::load(&args.policies)?,
         signer: Signer::load(&args.signing)?,
         trust: Trust::load(&args.trust_file)?,
+        register: Register::default(),
+        names: Rules::built_in()?,
         store_clock,
         budget: Budget::new(args.load.parts()),
         quotas: Quotas::new(args.load.quotas()),
@@ -97,6 +104,7 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
     reconcile(&ingest, args.reconcile);
     reap(&ingest, &args.upkeep);
     audit(&ingest, &args.upkeep);
+    follow_register(&ingest, args.register);
     Server::bind(&args.tls, &context).await?.start(routes::routes(ingest, &context.meter));
     Ok(())
 }
@@ -143,5 +151,16 @@ fn audit(ingest: &Arc<Ingest>, upkeep: &UpkeepArgs) {
         };
         sweep.run(soft.clone(), round).await;
         Ok(())
+    });
+}
+
+/// Looks at the register of stations at once and again and again; what it says counts from the next request on.
+fn follow_register(ingest: &Arc<Ingest>, every: Duration) {
+    Sweep::new("ingest.register", every).spawn(&ingest.lifecycle, ingest, |ingest| async move {
+        let looked = ingest.register.look(&ingest.vault, &ingest.trust.stations).await;
+        if let Some((sequence, issued_at)) = ingest.register.standing() {
+            crate::metrics::register(sequence, ingest.clock.now().duration_since(issued_at));
+        }
+        looked
     });
 }
