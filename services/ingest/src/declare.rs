@@ -169,10 +169,10 @@ async fn session_for(ingest: &Ingest, station: &Station, basis: Basis) -> Result
         && let Some(deposit) = deposited(ingest, &session.basis.item(), &root).await?
     {
         // The try that wrote the manifest may have died before stating the deposit.
-        commit::state(ingest, &session.basis, &deposit).await?;
+        commit::state(ingest, &deposit).await?;
         session.stage = Stage::Committed { code: deposit.manifest.code, manifest: deposit.object };
     } else {
-        ingest.budget.admit(&Unit::new(session.tenant(), &session.declaration.unit))?;
+        ingest.budget.admit(&Unit::new(session.tenant(), session.basis.origin().unit))?;
         ingest.quotas.reserve(&session)?;
     }
     let entered = enter(ingest, &session, lost.as_ref()).await;

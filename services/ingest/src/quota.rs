@@ -91,12 +91,12 @@ impl Quotas {
 
 impl Reserved {
     fn of(session: &Session) -> Self {
-        let declared = &session.declaration;
+        let origin = session.basis.origin();
         Self {
-            tenant: declared.tenant.clone(),
-            device: declared.device.clone(),
-            station: declared.station.clone(),
-            bytes: declared.length.max(LEAST),
+            tenant: origin.tenant.clone(),
+            device: session.basis.item().device,
+            station: origin.station.clone(),
+            bytes: session.length().max(LEAST),
             begun: session.begun,
         }
     }

@@ -193,16 +193,15 @@ async fn clear(ingest: &Ingest, held: &Held, touched: Timestamp) -> Result<(), I
 }
 
 fn record(ingest: &Ingest, session: &Session, touched: Timestamp, reason: &str) -> Fact {
-    let declared = &session.declaration;
     let act = Act::UploadAbandoned {
-        device: declared.device.clone(),
-        file_name: declared.file_name.clone(),
-        length: declared.length,
+        device: session.basis.item().device,
+        file_name: session.basis.file_name().to_owned(),
+        length: session.length(),
         touched,
         reason: reason.to_owned(),
     };
     let fact = ingest.fact(session.tenant().clone(), Subject::Upload { upload: session.upload.clone() }, act, "");
-    Fact { unit: Some(declared.unit.clone()), trace: session.trace.clone(), ..fact }
+    Fact { unit: Some(session.basis.origin().unit.clone()), trace: session.trace.clone(), ..fact }
 }
 
 async fn forget(ingest: &Ingest, session: &Session) -> Result<(), IngestError> {

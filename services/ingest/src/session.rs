@@ -211,7 +211,7 @@ impl Sessions {
     /// Forgets a session that ended, with its claim when that is still its own. The claim first: a claim without a session is
     /// met by nobody's walk.
     pub async fn forget(&self, session: &Session) -> Result<(), StoreError> {
-        let claim = keys::claim(&session.declaration.item(), &session.declaration.root);
+        let claim = session.basis.claim();
         if self.read_claim(&claim).await?.is_some_and(|(upload, _)| upload == session.upload) {
             self.vault.discard_intake(&claim).await?;
         }

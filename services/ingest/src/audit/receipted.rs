@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use custos_domain::{declaration::Declaration, ids::UploadId, keys};
+use custos_domain::{ids::UploadId, keys};
 use custos_platform::vault::{StoreError, versions::ListedVersion};
 use uuid::Uuid;
 
@@ -98,19 +98,12 @@ async fn stated_now(ingest: &Ingest, deposit: &Deposit) -> Result<bool, IngestEr
     if Duration::try_from(age).unwrap_or_default() < STATING {
         return Ok(false);
     }
-    let key = keys::fact(&commit::deposited(ingest, deposit));
+    let key = keys::fact(&commit::deposited_fact(ingest, deposit));
     if ingest.vault.first_version(&ingest.vault.buckets().log, &key).await?.is_some() {
         return Ok(false);
     }
-    let declared: Declaration = match deposit.manifest.declaration.peek() {
-        Ok(declared) => declared,
-        Err(error) => {
-            tracing::error!(item = %deposit.manifest.code, error = %error, "a manifest's declaration is unreadable");
-            return Ok(false);
-        }
-    };
     tracing::warn!(item = %deposit.manifest.code, "a deposit had not been stated; stating it now");
-    match commit::state(ingest, &declared, deposit).await {
+    match commit::state(ingest, deposit).await {
         Err(IngestError::Store(error @ StoreError::Unavailable { .. })) => Err(error.into()),
         Err(error) => {
             tracing::error!(item = %deposit.manifest.code, error = %error, "a deposit cannot be stated");

@@ -75,7 +75,7 @@ impl Whose {
     fn upload(session: &Session) -> Self {
         Self {
             tenant: session.tenant().clone(),
-            unit: Some(session.declaration.unit.clone()),
+            unit: Some(session.basis.origin().unit.clone()),
             subject: Subject::Upload { upload: session.upload.clone() },
         }
     }
@@ -99,8 +99,9 @@ async fn whose(ingest: &Ingest, key: &str) -> Result<Option<Whose>, IngestError>
     }
     let Some(upload) = keys::upload_of(key) else { return Ok(None) };
     let Some(held) = ingest.sessions.load(&upload).await? else { return Ok(None) };
-    let item = held.session.declaration.item();
-    for item in [item.variant_of(&held.session.declaration.root), item] {
+    let item = held.session.basis.item();
+    let variant = held.session.basis.root().map(|root| item.variant_of(&root));
+    for item in variant.into_iter().chain([item]) {
         let found = manifest(ingest, &item).await?;
         if let Some(manifest) = found.filter(|m| m.original.key == key || m.outboard.key == key) {
             return Ok(Some(Whose::of(&manifest)));

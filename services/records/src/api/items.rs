@@ -88,6 +88,7 @@ pub struct ItemPage {
 
 /// An item in a list.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "each answers a question of its own, and people filter by it")]
 pub struct ItemSummary {
     /// 統一編碼 (D-12.2).
     #[schema(value_type = String)]
