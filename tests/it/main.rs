@@ -6,4 +6,6 @@ mod holds;
 mod intake;
 mod locks;
 mod memory;
+mod package;
 mod pipeline;
+mod watch;

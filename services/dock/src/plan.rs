@@ -78,6 +78,8 @@ pub struct Plan {
     pub stay: Vec<Stay>,
     /// What is no footage, with the reason.
     pub ignored: Vec<(String, String)>,
+    /// What the recorder says it made.
+    pub counters: BTreeMap<String, u64>,
     /// What a person should know, such as two recorders' files in one folder.
     pub remarks: Vec<String>,
 }
@@ -94,6 +96,7 @@ pub fn plan(scan: &Scan, rules: &Rules, told: &Told, info: &RecorderInfo) -> Pla
         jobs: Vec::new(),
         stay: Vec::new(),
         ignored: scan.ignored.iter().map(|ignored| (shown(&ignored.relative), ignored.why.clone())).collect(),
+        counters: info.counters.clone(),
         remarks: info.problems.iter().map(|problem| format!("the recorder's own description: {problem}")).collect(),
     };
     plan.stay.extend(scan.unreadable.iter().map(unreadable));
@@ -101,8 +104,16 @@ pub fn plan(scan: &Scan, rules: &Rules, told: &Told, info: &RecorderInfo) -> Pla
         plan.take(found, rules);
     }
     plan.name_the_recorder();
-    plan.jobs.sort_by_cached_key(|job| (!job.key_file, began(job), job.found.relative.clone()));
+    plan.jobs.sort_by_cached_key(|job| (!job.key_file, job.began(), job.found.relative.clone()));
     plan
+}
+
+impl Job {
+    /// When it began: by its name, else by its last change.
+    #[must_use]
+    pub fn began(&self) -> DateTime {
+        self.started_at_device.unwrap_or_else(|| calendar::shanghai(self.found.snapshot.modified))
+    }
 }
 
 /// A path in the form naming rules and evidence use: parts joined by slashes, whatever the bytes.
@@ -246,11 +257,6 @@ fn is_hidden(path: &Path) -> bool {
     // One dot hides a file; a name that begins with two was made to lead elsewhere, and is footage all the same.
     let hides = |name: &[u8]| name.starts_with(b".") && !name.starts_with(b"..");
     path.components().any(|part| hides(part.as_os_str().as_encoded_bytes()))
-}
-
-/// When a file began: by its name, else by its last change.
-fn began(job: &Job) -> DateTime {
-    job.started_at_device.unwrap_or_else(|| calendar::shanghai(job.found.snapshot.modified))
 }
 
 #[cfg(test)]

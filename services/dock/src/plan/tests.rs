@@ -128,6 +128,6 @@ proptest! {
         let count = files.len();
         let plan = planned(files, &told("CAM7"), &RecorderInfo::default());
         prop_assert_eq!(plan.jobs.len() + plan.stay.len() + plan.ignored.len(), count);
-        prop_assert!(plan.jobs.is_sorted_by_key(|job| (!job.key_file, began(job))));
+        prop_assert!(plan.jobs.is_sorted_by_key(|job| (!job.key_file, job.began())));
     }
 }
