@@ -48,7 +48,7 @@ pub struct Args {
 pub enum Command {
     /// Docks one recorder, mounted at FOLDER, and ends.
     Push(Push),
-    /// Docks every recorder that appears below a folder, until it is told to stop.
+    /// Docks every recorder that appears at the places it looks at, until it is told to stop.
     Watch(Watch),
     /// Says what the journal knows: what was deposited, what awaits a permit, what failed.
     Status(Status),

@@ -171,11 +171,15 @@ fn after_a_cut(flushed: &[u8], pending: &[Asked], choose: impl Fn(usize) -> Opti
     bytes
 }
 
-/// Where a write may be torn: anywhere in a short one (the commit's own), at every sector of a long one.
-fn tears(pending: &[Asked]) -> Vec<usize> {
+/// Where a write may be torn: anywhere in a short one (the commit's own), at every sector of a long one; more coarsely after the
+/// first steps, for each is written in the same way.
+fn tears(pending: &[Asked], early: bool) -> Vec<usize> {
+    let (byte, sector) = if early { (1, 512) } else { (32, 4096) };
     match pending.last() {
-        Some(Asked::Write(_, data)) if data.len() <= 512 => (0..=data.len()).collect(),
-        Some(Asked::Write(_, data)) => (0..data.len()).step_by(512).chain([1, data.len() - 1, data.len()]).collect(),
+        Some(Asked::Write(_, data)) => {
+            let step = if data.len() <= 512 { byte } else { sector };
+            (0..data.len()).step_by(step).chain([1, data.len() - 1, data.len()]).collect()
+        }
         _ => vec![usize::MAX],
     }
 }
@@ -208,7 +212,7 @@ async fn whatever_a_power_cut_leaves_nothing_acknowledged_is_forgotten() {
             asked => pending.push(asked),
         }
         let last = pending.len().saturating_sub(1);
-        for tear in tears(&pending) {
+        for tear in tears(&pending, safe <= 3) {
             check(
                 after_a_cut(&flushed, &pending, |n| Some(if n == last { tear } else { usize::MAX })),
                 safe,
