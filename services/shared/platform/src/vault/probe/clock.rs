@@ -1,0 +1,21 @@
+//! The store's clock, which judges every lock.
+
+use super::{Check, Outcome, Weight, scratch::Scratch};
+use crate::vault::StoreError;
+
+/// Seconds the two clocks may differ before nothing is locked any more; the store tells whole seconds only.
+const MAX_SKEW: i64 = 5;
+
+pub(super) const CHECKS: [Check; 1] = [Check {
+    id: "clock.agrees",
+    tried: "the store's Date header is within 5 seconds of our clock",
+    weight: Weight::Advisory,
+    why: "INV-11: ingest and retention lock nothing for as long as the clocks disagree",
+    remedy: "synchronise the clocks of this machine and the store's (chrony, ntpd)",
+    trial: |scratch| Box::pin(agrees(scratch)),
+}];
+
+async fn agrees(scratch: &Scratch) -> Result<Outcome, StoreError> {
+    let skew = scratch.skew;
+    Ok(Outcome::when(skew.abs() <= MAX_SKEW, format!("{skew} s apart")))
+}
