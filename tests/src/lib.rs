@@ -5,11 +5,12 @@
 //! 3. [`dock`]: the real dock, run as stations run it.
 //! 4. [`tus`]: a hand-made client, for what the real dock would never send.
 //! 5. [`store`], [`catalogue`], [`bus`]: looking at what became of it; [`store::Root`] tries what must fail.
-//! 6. [`otlp`]: a collector for traces.
+//! 6. [`otlp`]: a collector for traces. [`liar`]: a store that drops lock headers.
 
 pub mod bus;
 pub mod catalogue;
 pub mod dock;
+pub mod liar;
 pub mod otlp;
 pub mod recorder;
 pub mod site;

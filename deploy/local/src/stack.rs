@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::{
     certificates::Authority,
-    config::StackConfig,
+    config::{Server, StackConfig},
     environment,
     folders::{self, Folders},
     health::Health,
@@ -26,7 +26,7 @@ use crate::{
     process::Process,
     provision::{bus, database, store},
     secrets::{Owner, Secrets},
-    servers::{self, minio, nats, postgres},
+    servers::{self, minio, nats, postgres, seaweedfs},
     services,
     state::State,
     steps::Steps,
@@ -84,7 +84,7 @@ impl Stack {
         let authority = Authority::ensure(&folders, clock.now(), &mut rng)?;
         write_public_keys(&folders, &secrets)?;
         Ok(Self {
-            health: Health::new(ports, &folders, &secrets)?,
+            health: Health::new(ports, config.store, &folders, &secrets)?,
             environment: Mutex::new(config.environment.clone()),
             processes: Mutex::default(),
             config,
@@ -104,7 +104,10 @@ impl Stack {
         let address = format!("127.0.0.1:{}", self.ports.work(Part::Minio));
         let mc = store::Mc::new(&self.config.servers, &self.folders, &address, &self.secrets)?;
         tokio::try_join!(
-            async { store::provision(&mc, &self.folders, &self.secrets).await.context("setting up the store") },
+            async {
+                let server = self.config.store;
+                store::provision(&mc, server, &self.folders, &self.secrets).await.context("setting up the store")
+            },
             async { bus::provision(self.ports, &self.secrets).await.context("setting up the bus") },
             async {
                 let port = self.ports.work(Part::Postgres);
@@ -156,7 +159,10 @@ impl Stack {
             detached: self.config.detached,
         };
         match part {
-            Part::Minio => minio::launch(&setting),
+            Part::Minio => match self.config.store {
+                Server::Minio => minio::launch(&setting),
+                Server::SeaweedFs => seaweedfs::launch(&setting),
+            },
             Part::Nats => nats::launch(&setting),
             Part::Postgres => {
                 postgres::create(&setting).await?;

@@ -87,6 +87,9 @@ pub enum IngestError {
     /// The store's clock has not been read yet.
     #[error("the store's clock has not been read yet; nothing is locked until it has")]
     ClockUnknown,
+    /// The store has not been tried yet.
+    #[error("the store is being tried; nothing is taken until it has shown that it keeps what it is given")]
+    Untried,
     /// The store.
     #[error("the store: {0}")]
     Store(#[from] StoreError),
@@ -121,6 +124,7 @@ impl IngestError {
             Self::Busy => (503, "busy", "Busy", Some(5)),
             Self::Finishing => (503, "finishing", "Being finished", Some(2)),
             Self::Clock(_) | Self::ClockUnknown => (503, "clock-skew", "Clocks disagree", Some(30)),
+            Self::Untried => (503, "store-untried", "Store not tried yet", Some(5)),
             Self::Store(error) if error.is_permanent() => (500, "store-refused", "Refused by the store", None),
             Self::Store(_) => (503, "store-unavailable", "Store unavailable", Some(5)),
             Self::Commit(error) => error.shape(),

@@ -10,6 +10,8 @@
 //! 5. [`commit`]: Complete, read-back, lock, manifest, fact.
 //! 6. [`hand_out`]: the receipt, and later the erase permit.
 //! 7. [`reconcile`]: what a crash left half done is finished.
+//!
+//! Before any of it: [`probe`]: a store that does not keep what this rests on is not given any footage.
 
 pub mod append;
 pub mod assembler;
@@ -20,6 +22,7 @@ mod error;
 pub mod hand_out;
 mod headers;
 mod metrics;
+pub mod probe;
 pub mod progress;
 pub mod prove;
 pub mod receive;
@@ -44,15 +47,15 @@ use custos_platform::{
     facts::FactLog,
     lifecycle::Lifecycle,
     signer::{Signer, Trust},
-    vault::Vault,
+    vault::{Vault, probe::StoreMode},
 };
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
 pub use error::IngestError;
-pub use serve::{Args, serve};
+pub use serve::{Args, Command, serve};
 
-use crate::{commit::Committer, serve::StoreClock, session::Sessions, takeover::Takeover};
+use crate::{commit::Committer, probe::Gate, serve::StoreClock, session::Sessions, takeover::Takeover};
 
 /// Everything the verbs share.
 #[derive(Debug)]
@@ -65,6 +68,10 @@ pub struct Ingest {
     trust: Trust,
     clock: Clock,
     store_clock: StoreClock,
+    /// What is asked of the store.
+    store_mode: StoreMode,
+    /// Closed until the store has been tried.
+    gate: Gate,
     lifecycle: Lifecycle,
     /// Memory for parts: one permit is one part of 8 MiB.
     budget: Arc<Semaphore>,

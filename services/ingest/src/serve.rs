@@ -1,6 +1,7 @@
 //! Configuration and start: what ingest needs, how its parts are put together.
 
 use std::{
+    net::SocketAddr,
     path::PathBuf,
     sync::{
         Arc,
@@ -20,12 +21,19 @@ use custos_platform::{
     service::Context,
     signer::{Signer, SigningArgs, Trust},
     sweep::Sweep,
-    vault::{StoreArgs, StoreError, Vault},
+    vault::{StoreArgs, StoreError, Vault, probe::ProbeArgs},
 };
 use tokio::sync::Semaphore;
 
 use crate::{
-    Ingest, commit::Committer, error::IngestError, reconcile::Reconciler, routes, session::Sessions, takeover::Takeover,
+    Ingest,
+    commit::Committer,
+    error::IngestError,
+    probe::{self, Gate},
+    reconcile::Reconciler,
+    routes,
+    session::Sessions,
+    takeover::Takeover,
 };
 
 /// The clocks of ingest and the store may differ by this much before nothing is locked any more, in milliseconds. The store's
@@ -42,6 +50,8 @@ pub struct Args {
     tls: TlsArgs,
     #[command(flatten)]
     store: StoreArgs,
+    #[command(flatten)]
+    probe: ProbeArgs,
     #[command(flatten)]
     bus: BusArgs,
     #[command(flatten)]
@@ -62,6 +72,38 @@ pub struct Args {
     /// Seconds between rounds of the reconciler.
     #[arg(long = "reconcile-seconds", env = "CUSTOS_RECONCILE_SECONDS", default_value = "300", value_parser = seconds)]
     reconcile: Duration,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What else it can do, beside the running service or without one.
+#[derive(Debug, Clone, Copy, clap::Subcommand)]
+pub enum Command {
+    /// Try what the store is capable of and print a table; fails when something mandatory is missing
+    Probe(probe::How),
+}
+
+impl Args {
+    /// What else it was asked to do.
+    #[must_use]
+    pub fn command(&self) -> Option<Command> {
+        self.command
+    }
+
+    /// The same options for a command: any free admin port, since the service with these options has its own.
+    #[must_use]
+    pub fn beside_the_service(mut self) -> Self {
+        self.common.admin_listen = SocketAddr::new(self.common.admin_listen.ip(), 0);
+        self
+    }
+
+    pub(crate) fn store(&self) -> &StoreArgs {
+        &self.store
+    }
+
+    pub(crate) fn probe(&self) -> &ProbeArgs {
+        &self.probe
+    }
 }
 
 impl AsRef<CommonArgs> for Args {
@@ -84,6 +126,8 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
         signer: Signer::load(&args.signing)?,
         trust: Trust::load(&args.trust_file)?,
         store_clock: StoreClock::default(),
+        store_mode: args.probe.store_mode,
+        gate: Gate::default(),
         budget: Arc::new(Semaphore::new(usize::try_from(permits)?)),
         takeover: Takeover::default(),
         commits: Committer::default(),
@@ -103,8 +147,15 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
             Ok(ingest.store_clock.check()?)
         }
     });
-    reconcile(&ingest, args.reconcile);
-    Server::bind(&args.tls, &context).await?.start(routes::routes(ingest, &context.meter));
+    let server = Server::bind(&args.tls, &context).await?;
+    let tried = health.latch("capability probe");
+    let prover = Arc::clone(&ingest);
+    lifecycle.spawn("ingest.probe", async move {
+        probe::until_fit(&prover, tried).await?;
+        reconcile(&prover, args.reconcile);
+        Ok(())
+    });
+    server.start(probe::gated(&ingest, routes::routes(Arc::clone(&ingest), &context.meter)));
     Ok(())
 }
 

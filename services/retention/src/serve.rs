@@ -11,7 +11,7 @@ use custos_platform::{
     policies::{self, PolicyArgs},
     service::Context,
     sweep::{Sweep, Trigger},
-    vault::{StoreArgs, Vault},
+    vault::{StoreArgs, Vault, probe::ProbeArgs},
     worker,
 };
 
@@ -35,6 +35,8 @@ pub struct Args {
     #[command(flatten)]
     store: StoreArgs,
     #[command(flatten)]
+    probe: ProbeArgs,
+    #[command(flatten)]
     bus: BusArgs,
     #[command(flatten)]
     facts: FactArgs,
@@ -51,6 +53,9 @@ pub struct Args {
     /// Seconds until a lock that is in order is read again, and between walks over the manifests.
     #[arg(long = "audit-seconds", env = "CUSTOS_AUDIT_SECONDS", default_value = "3600", value_parser = seconds)]
     audit: Duration,
+    /// Seconds between probes of what the store is capable of.
+    #[arg(long = "probe-seconds", env = "CUSTOS_PROBE_SECONDS", default_value = "86400", value_parser = seconds)]
+    probe_every: Duration,
 }
 
 impl AsRef<CommonArgs> for Args {
@@ -92,6 +97,7 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
         walk: Walk::default(),
         settle: args.settle,
         audit_every: args.audit,
+        store_mode: args.probe.store_mode,
         vault,
         facts,
         policies,
@@ -100,6 +106,7 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
     });
     retention.start_relay(pool);
     retention.start_sweeps();
+    retention.start_probe(args.probe_every);
     let handler = Arc::clone(&retention);
     worker::spawn(&context.lifecycle, bus, "retention", args.slots.into(), move |delivery| {
         Arc::clone(&handler).handle(delivery)
@@ -135,6 +142,15 @@ impl Retention {
         let walk = Sweep::new("retention.walk", self.audit_every);
         self.lifecycle.spawn("retention.walk", async move {
             walk.run(soft, || retention.walk()).await;
+            Ok(())
+        });
+    }
+
+    fn start_probe(self: &Arc<Self>, every: Duration) {
+        let (retention, soft) = (Arc::clone(self), self.lifecycle.soft().clone());
+        let probe = Sweep::new("retention.probe", every);
+        self.lifecycle.spawn("retention.probe", async move {
+            probe.run(soft, || retention.probe_store()).await;
             Ok(())
         });
     }

@@ -94,6 +94,7 @@ pub fn fact(fact: &Fact) -> String {
         Subject::Docking { station, docking } => format!("facts/dockings/{}/{station}/{docking}/", fact.tenant),
         Subject::Upload { upload } => format!("facts/uploads/{}/{upload}/", fact.tenant),
         Subject::Catalogue { day } => format!("facts/catalogue/{}/", day.strftime("%Y/%m/%d")),
+        Subject::Store { day } => format!("facts/store/{}/", day.strftime("%Y/%m/%d")),
     };
     format!("{folder}{}.json", fact.id)
 }
@@ -171,6 +172,9 @@ pub fn derivation(key: &ItemKey) -> String {
 /// What runs of the capability probe leave in the probe bucket.
 pub const PROBE_RUNS: &str = "runs/";
 
+/// What its runs leave in the intake bucket.
+pub const PROBE_INTAKE: &str = "probe/";
+
 /// The records of the probe's canaries.
 pub const PROBE_CANARIES: &str = "canaries/";
 
@@ -183,9 +187,10 @@ pub fn probe_run(began: Timestamp, nonce: &str) -> String {
     format!("{PROBE_RUNS}{:012}-{nonce}/", began.as_second())
 }
 
-/// When the run began that made a key of the probe bucket.
+/// When the run began that made a key of the probe bucket, or of the intake bucket.
 #[must_use]
 pub fn probe_run_began(key: &str) -> Option<Timestamp> {
+    let key = key.strip_prefix(PROBE_INTAKE).unwrap_or(key);
     let (seconds, _) = key.strip_prefix(PROBE_RUNS)?.split_once('-')?;
     Timestamp::from_second(seconds.parse().ok()?).ok()
 }
@@ -193,7 +198,7 @@ pub fn probe_run_began(key: &str) -> Option<Timestamp> {
 /// What a run tries in the intake bucket.
 #[must_use]
 pub fn probe_intake(key: &str) -> String {
-    format!("probe/{key}")
+    format!("{PROBE_INTAKE}{key}")
 }
 
 /// The record of a canary: an upload that must live long.
@@ -236,6 +241,7 @@ mod tests {
         let key = format!("{}put-header", probe_run(began, "0f3a"));
         assert_eq!(key, "runs/001795000000-0f3a/put-header");
         assert_eq!(probe_run_began(&key), Some(began));
+        assert_eq!(probe_run_began(&probe_intake(&key)), Some(began));
         assert_eq!(probe_run_began("canaries/0f3a.json"), None);
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! A server may answer 200 and drop a header it does not know: Ceph RGW 16.2 creates multipart uploads without the lock that was
 //! asked for (tried). So every property an invariant rests on is tried here, through the same calls that carry footage, on scratch
-//! keys in a bucket of its own and under locks of a minute. In reading order:
+//! keys in a bucket of its own and under locks of half a minute. In reading order:
 //!
 //! 1. [`check`]: what a check is, and what can come of it; [`StoreMode`]: what is asked of the store.
 //! 2. `buckets`, `locks`, `holds`, `defaults`, `creation`, `sessions`, `checksums`, `multipart`, `canary`, `listing`, `clock`: the
@@ -72,5 +72,41 @@ impl Vault {
         let report = Report { mode, at: scratch.began(), took_ms: scratch.elapsed_ms(), findings };
         metrics::record(&report);
         Ok(report)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    const README: &str = include_str!("../../../../../deploy/s3/README.md");
+
+    #[test]
+    fn every_check_has_a_name_of_its_own_and_is_in_the_administrators_table() {
+        let ids: BTreeSet<&str> = checks().map(|check| check.id).collect();
+        assert_eq!(ids.len(), checks().count());
+        for Check { id, tried, weight, why, .. } in checks() {
+            let weight = match weight {
+                Weight::Mandatory => "mandatory",
+                Weight::Strict => "mandatory in strict mode",
+                Weight::Repair => "mandatory in repair mode",
+                Weight::Advisory => "advisory",
+            };
+            let row = format!("| `{id}` | {weight} | {tried} | {why} |");
+            assert!(README.contains(&row), "deploy/s3/README.md lacks: {row}");
+        }
+        assert_eq!(README.matches("\n| `").count(), ids.len(), "a row names no check");
+    }
+
+    #[test]
+    fn what_repair_makes_up_for_is_mandatory_in_strict_mode_only() {
+        let mandatory = |mode| checks().filter(move |check| check.weight.is_mandatory(mode)).map(|check| check.id);
+        let strict: BTreeSet<&str> = mandatory(StoreMode::Strict).collect();
+        let repair: BTreeSet<&str> = mandatory(StoreMode::Repair).collect();
+        assert_eq!(strict.difference(&repair).copied().collect::<Vec<_>>(), ["locks.multipart-header"]);
+        let instead: Vec<&str> = repair.difference(&strict).copied().collect();
+        assert_eq!(instead, ["buckets.originals-default", "defaults.multipart", "defaults.repair"]);
     }
 }

@@ -177,7 +177,7 @@ async fn extend(scratch: &Scratch) -> Result<Outcome, StoreError> {
 
 async fn shorten(scratch: &Scratch) -> Result<Outcome, StoreError> {
     let (object, until) = scratch.locked("shorten").await?;
-    let earlier = until - SignedDuration::from_secs(20);
+    let earlier = until - SignedDuration::from_secs(10);
     for (bypass, how) in [(false, "without"), (true, "with")] {
         let act = scratch.vault.change_probe_lock(&object, true, earlier, bypass);
         if !scratch.refused(until, act).await? {

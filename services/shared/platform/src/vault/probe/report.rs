@@ -113,3 +113,68 @@ impl fmt::Display for Report {
         write!(f, "\n{kept} of {all} kept in {seconds:.1} s; in {mode} mode the store is {verdict}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finding(id: &str, mandatory: bool, outcome: Outcome) -> Finding {
+        let text = || "…".to_owned();
+        Finding { id: id.to_owned(), tried: text(), mandatory, why: text(), remedy: "do".to_owned(), outcome }
+    }
+
+    fn report(findings: Vec<Finding>) -> Report {
+        Report { mode: StoreMode::Strict, at: Timestamp::UNIX_EPOCH, took_ms: 1, findings }
+    }
+
+    fn away() -> Outcome {
+        Outcome::Untried { seen: "away".to_owned(), passing: true }
+    }
+
+    #[test]
+    fn only_what_is_mandatory_decides_and_a_store_that_is_away_is_not_judged() {
+        let weak = || finding("weak", false, Outcome::broken("so"));
+        assert_eq!(report(vec![weak(), finding("a", true, Outcome::kept("yes"))]).verdict(), Verdict::Fit);
+        assert_eq!(report(vec![weak(), finding("a", true, away())]).verdict(), Verdict::Undecided);
+        for outcome in [Outcome::broken("no"), Outcome::untried("forbidden")] {
+            let report = report(vec![finding("b", true, away()), finding("a", true, outcome)]);
+            assert_eq!(report.verdict(), Verdict::Unfit, "{report}");
+        }
+    }
+
+    #[test]
+    fn without_a_probe_bucket_that_is_all_there_is_to_say() {
+        let broken = |id| finding(id, true, Outcome::untried("no such bucket"));
+        let told = report(vec![broken("buckets.probe-lock"), broken("locks.extend")]).complaints();
+        assert_eq!(told, ["buckets.probe-lock is untried: no such bucket (tried: …); do"]);
+    }
+
+    #[test]
+    fn news_is_what_must_not_be_and_what_was_not_before() {
+        let before = report(vec![
+            finding("kept", false, Outcome::kept("")),
+            finding("weak", false, Outcome::broken("")),
+            finding("must", true, Outcome::broken("")),
+        ]);
+        let now = report(vec![
+            finding("kept", false, Outcome::broken("")),
+            finding("weak", false, Outcome::broken("")),
+            finding("must", true, Outcome::broken("")),
+            finding("new", false, Outcome::broken("")),
+            finding("away", true, away()),
+        ]);
+        let ids = |news: Vec<&Finding>| news.into_iter().map(|finding| finding.id.clone()).collect::<Vec<_>>();
+        assert_eq!(ids(now.news(Some(&before))), ["kept", "must"]);
+        assert_eq!(ids(now.news(None)), ["must"]);
+    }
+
+    #[test]
+    fn a_report_is_read_back_as_it_was_written_and_a_table_names_every_check() {
+        let report = report(vec![finding("a", true, away()), finding("bb", false, Outcome::kept("yes"))]);
+        let text = serde_json::to_string(&report).expect("JSON");
+        assert_eq!(serde_json::from_str::<Report>(&text).expect("report"), report);
+        let table = report.to_string();
+        assert!(table.contains("bb  advisory   kept     yes"), "{table}");
+        assert!(table.contains("1 of 2 kept"), "{table}");
+    }
+}

@@ -1,4 +1,4 @@
-//! Where a run tries things: keys of its own in the probe bucket, locks of a minute by the store's clock.
+//! Where a run tries things: keys of its own in the probe bucket, locks of half a minute by the store's clock.
 
 use std::time::Instant;
 
@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How long a scratch object is locked: long enough for a check on a slow store, short enough to be removed soon.
-pub(super) const LOCK: SignedDuration = SignedDuration::from_mins(1);
+pub(super) const LOCK: SignedDuration = SignedDuration::from_secs(30);
 
 /// One run's place in the store.
 #[derive(Debug)]

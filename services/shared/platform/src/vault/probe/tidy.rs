@@ -30,13 +30,12 @@ impl Vault {
     /// keeps the bucket from growing, so retention does this every night. Safe to run anywhere, also twice at once.
     pub async fn tidy_probe(&self, clock: &Clock) -> Result<Tidied, StoreError> {
         let now = clock.now();
+        let is_old = |key: &str| keys::probe_run_began(key).is_none_or(|began| now.duration_since(began) > LEFT_ALONE);
         let mut tidied = Tidied::default();
         let mut after: Option<(String, Option<String>)> = None;
         for _ in 0..PAGES {
             let (page, next) = self.probe_page(keys::PROBE_RUNS, after).await?;
-            let old = page.into_iter().filter(|object| {
-                keys::probe_run_began(&object.key).is_none_or(|began| now.duration_since(began) > LEFT_ALONE)
-            });
+            let old = page.into_iter().filter(|object| is_old(&object.key));
             let removed: Vec<bool> = stream::iter(old)
                 .map(|object| self.remove_scratch(object))
                 .buffer_unordered(SIDE_BY_SIDE)
@@ -48,6 +47,12 @@ impl Vault {
             if after.is_none() {
                 break;
             }
+        }
+        // A run removes these itself, unless it was cut short.
+        let (sessions, _) = self.keys(&self.buckets().intake, keys::PROBE_INTAKE, None).await?;
+        for key in sessions.iter().filter(|key| is_old(key)) {
+            self.discard_intake(key).await?;
+            tidied.removed += 1;
         }
         Ok(tidied)
     }
