@@ -32,7 +32,7 @@ pub use check::{Check, Finding, Outcome, ProbeArgs, StoreMode, Weight};
 pub use report::{Report, Verdict};
 pub use tidy::Tidied;
 
-use futures::{StreamExt as _, stream};
+use futures::{FutureExt as _, StreamExt as _, stream};
 use scratch::Scratch;
 
 use super::{StoreError, Vault};
@@ -65,7 +65,10 @@ impl Vault {
     /// Keys are unique to the run, so any number of processes may probe at once.
     pub async fn probe(&self, mode: StoreMode, clock: &Clock) -> Result<Report, StoreError> {
         let scratch = Scratch::new(self.clone(), clock).await?;
-        let trials = checks().enumerate().map(async |(place, check)| (place, check.find(mode, &scratch).await));
+        let scratch = &scratch;
+        let trial =
+            |(place, check): (usize, &'static Check)| async move { (place, check.find(mode, scratch).await) }.boxed();
+        let trials: Vec<_> = checks().enumerate().map(trial).collect();
         let mut findings: Vec<(usize, Finding)> = stream::iter(trials).buffer_unordered(SIDE_BY_SIDE).collect().await;
         findings.sort_by_key(|(place, _)| *place);
         let findings = findings.into_iter().map(|(_, finding)| finding).collect();
