@@ -99,15 +99,11 @@ async fn pass(State(ingest): State<Arc<Ingest>>, request: Request, next: Next) -
 
 fn tell(report: &Report) {
     for Finding { id, outcome, why, .. } in report.weak() {
-        tracing::warn!(
-            check = id,
-            outcome = outcome.name(),
-            seen = outcome.seen(),
-            why,
-            "the store is weak here; footage is safe"
-        );
+        let (outcome, seen) = (outcome.name(), outcome.seen());
+        tracing::info!(check = id, outcome, seen, why, "not kept, which is no danger to footage");
     }
-    tracing::info!(checks = report.findings.len(), took_ms = report.took_ms, mode = %report.mode, "the store is fit to keep evidence");
+    let (checks, took_ms, mode) = (report.findings.len(), report.took_ms, report.mode);
+    tracing::info!(checks, took_ms, %mode, "the store is fit to keep evidence");
 }
 
 fn unfit(report: &Report) -> String {

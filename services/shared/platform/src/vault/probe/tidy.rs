@@ -26,7 +26,7 @@ pub struct Tidied {
 }
 
 impl Vault {
-    /// Removes what earlier runs left in the probe bucket. One run leaves some two hundred small versions and 5 MiB; nothing else
+    /// Removes what earlier runs left in the probe bucket. One run leaves some fifty small versions and 5 MiB; nothing else
     /// keeps the bucket from growing, so retention does this every night. Safe to run anywhere, also twice at once.
     pub async fn tidy_probe(&self, clock: &Clock) -> Result<Tidied, StoreError> {
         let now = clock.now();
