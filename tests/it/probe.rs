@@ -120,8 +120,8 @@ async fn a_store_that_drops_lock_headers_is_refused_and_can_be_repaired() -> any
     let codes = dock_two(&site).await?;
     assert!(liar.lies() > before, "the original's lock headers were not dropped");
     ended_right(&site, &codes).await?;
-    assert!(site.metric(Part::Ingest, "custos_ingest_lock_repaired", "").await? > 0.0);
-    assert!(site.metric(Part::Ingest, "custos_ingest_lock_dropped", "").await?.abs() < 0.5);
+    assert!(site.metric(Part::Ingest, "custos_ingest_lock_repaired_total", "").await? > 0.0);
+    assert!(site.metric(Part::Ingest, "custos_ingest_lock_dropped_total", "").await?.abs() < 0.5);
     Ok(())
 }
 

@@ -86,7 +86,7 @@ async fn put_race(scratch: &Scratch) -> Result<Outcome, StoreError> {
             let crc = Crc64::of(&bytes);
             scratch.vault.put_original(scratch.creation(&key, until), bytes, crc).await
         });
-        races.ran(join_all(writers).await, scratch.versions(&key).await?.len());
+        races.ran(&join_all(writers).await, scratch.versions(&key).await?.len());
     }
     races.judge()
 }
@@ -105,7 +105,7 @@ async fn complete_race(scratch: &Scratch) -> Result<Outcome, StoreError> {
         let answers = join_all(ready.iter().map(async |(upload_id, part)| {
             scratch.vault.complete(scratch.upload(&key, upload_id), std::slice::from_ref(part), crc).await
         }));
-        races.ran(answers.await, scratch.versions(&key).await?.len());
+        races.ran(&answers.await, scratch.versions(&key).await?.len());
         for (upload_id, _) in &ready {
             scratch.vault.abort(scratch.upload(&key, upload_id)).await?;
         }
@@ -123,7 +123,7 @@ struct Races {
 }
 
 impl Races {
-    fn ran(&mut self, answers: Vec<Result<(), StoreError>>, versions: usize) {
+    fn ran(&mut self, answers: &[Result<(), StoreError>], versions: usize) {
         *self.versions.entry(versions).or_default() += 1;
         self.told += usize::from(answers.iter().filter(|answer| answer.is_ok()).count() > 1);
     }
