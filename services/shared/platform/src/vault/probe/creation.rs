@@ -105,10 +105,11 @@ async fn complete_race(scratch: &Scratch) -> Result<Outcome, StoreError> {
         let answers = join_all(ready.iter().map(async |(upload_id, part)| {
             scratch.vault.complete(scratch.upload(&key, upload_id), std::slice::from_ref(part), crc).await
         }));
-        races.ran(&answers.await, scratch.versions(&key).await?.len());
-        for (upload_id, _) in &ready {
-            scratch.vault.abort(scratch.upload(&key, upload_id)).await?;
-        }
+        let answers = answers.await;
+        races.ran(&answers, scratch.versions(&key).await?.len());
+        let lost = ready.iter().zip(&answers).filter(|(_, answer)| answer.is_err());
+        let aborted = lost.map(async |((upload_id, _), _)| scratch.vault.abort(scratch.upload(&key, upload_id)).await);
+        join_all(aborted).await.into_iter().collect::<Result<(), _>>()?;
     }
     races.judge()
 }
