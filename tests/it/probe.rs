@@ -92,9 +92,14 @@ async fn minio_keeps_what_is_asked_and_a_run_leaves_nothing_behind() -> anyhow::
 async fn seaweedfs_is_found_to_race_and_a_docking_ends_right() -> anyhow::Result<()> {
     let config = StackConfig::test().with_store(Server::SeaweedFs).with_services(&[Part::Ingest, Part::Hashing]);
     let site = Site::with(config).await?;
-    let (report, fit) = probe(&site).await?;
-    assert!(fit, "{report}");
-    assert!(not_kept(&report).contains("creation.complete-race"), "the race was not found: {report}");
+    // A race is a matter of chance: a probe finds it nearly always, a few always.
+    eventually("a race to be found", Duration::from_mins(1), || async {
+        let (report, fit) = probe(&site).await?;
+        assert!(fit, "{report}");
+        ensure!(not_kept(&report).contains("creation.complete-race"), "{report}");
+        Ok(())
+    })
+    .await?;
     let codes = dock_two(&site).await?;
     ended_right(&site, &codes).await
 }

@@ -182,7 +182,10 @@ impl Append<'_> {
     async fn settle(&self, assembler: &Assembler<'_>, end: Result<End, StoreError>) -> Result<Appended, IngestError> {
         let end = end.map_err(|error| match error {
             // Every MiB fitted the root, so it is the declared checksum that is wrong.
-            StoreError::Refused { code, .. } if code == "XAmzContentChecksumMismatch" => {
+            // MinIO's name for it, and SeaweedFS's.
+            StoreError::Refused { code, .. }
+                if ["XAmzContentChecksumMismatch", "BadDigest"].contains(&code.as_str()) =>
+            {
                 IngestError::Outboard("the CRC64NVME it gives for a part is not that of the part's bytes".to_owned())
             }
             error => error.into(),
