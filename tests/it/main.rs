@@ -2,9 +2,11 @@
 
 mod dock;
 mod faults;
+mod history;
 mod holds;
 mod intake;
 mod locks;
 mod memory;
 mod pipeline;
 mod probe;
+mod sweep;

@@ -5,18 +5,24 @@
 //! 3. [`dock`]: the real dock, run as stations run it.
 //! 4. [`tus`]: a hand-made client, for what the real dock would never send.
 //! 5. [`store`], [`catalogue`], [`bus`]: looking at what became of it; [`store::Root`] tries what must fail.
-//! 6. [`otlp`]: a collector for traces. [`liar`]: a store that drops lock headers.
-//! 7. [`bench`]: the benchmark, a command of its own.
+//! 6. [`history`]: the whole world after a run, against every invariant.
+//! 7. [`otlp`]: a collector for traces. [`liar`]: a store that drops lock headers.
+//! 8. [`bench`]: the benchmark, a command of its own.
+//! 9. [`proxy`]: what networks and servers do to connections, when a test says so.
+//! 10. [`sweep`]: every outgoing request of every service, struck one by one.
 
 pub mod bench;
 pub mod bus;
 pub mod catalogue;
 pub mod dock;
+pub mod history;
 pub mod liar;
 pub mod otlp;
+pub mod proxy;
 pub mod recorder;
 pub mod site;
 pub mod store;
+pub mod sweep;
 pub mod tus;
 
 use std::{future::Future, time::Duration};

@@ -1,7 +1,7 @@
 //! The worker's verb: a deposited item is re-read and sealed, or its mismatch is written down. Either is a locked document and a
 //! fact; running twice changes nothing, since both documents are create-only.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use custos_domain::{
@@ -15,7 +15,7 @@ use custos_domain::{
 };
 use custos_platform::{
     clock::Clock,
-    facts::{FactError, FactLog},
+    facts::FactLog,
     signer::Signer,
     vault::{StoreError, Vault},
     worker::{Delivery, Fault},
@@ -39,11 +39,11 @@ pub struct Hashing {
 impl Hashing {
     /// Handles one announcement of a deposit.
     pub async fn handle(self: Arc<Self>, delivery: Delivery) -> Result<(), Fault> {
-        let deposited = self.facts.load(delivery.object()).await.map_err(of_store)?;
+        let deposited = self.facts.load(delivery.object()).await?;
         let Act::Deposited { manifest, .. } = &deposited.act else {
             return Err(Fault::reject(anyhow::anyhow!("expected a deposit, found {}", deposited.act.name())));
         };
-        let document = self.vault.read_document(manifest).await.map_err(of_store)?;
+        let document = self.vault.read_document(manifest).await?;
         let item = Item {
             root: Root::of(&document.bytes),
             manifest: serde_json::from_slice(&document.bytes).map_err(|e| Fault::reject(e.into()))?,
@@ -64,14 +64,14 @@ impl Hashing {
     /// Whether an earlier try wrote the verdict already; then only its fact may be missing.
     async fn known(&self, item: &Item) -> Result<bool, Fault> {
         let originals = &self.vault.buckets().originals;
-        if let Some(seal) = self.vault.read_first(originals, &keys::seal(item.key())).await.map_err(of_store)? {
+        if let Some(seal) = self.vault.read_first(originals, &keys::seal(item.key())).await? {
             let envelope: custos_domain::dsse::Envelope =
                 serde_json::from_slice(&seal.bytes).map_err(|e| Fault::reject(e.into()))?;
             let sealed: Seal = envelope.open(&[self.signer.id()]).map_err(|e| Fault::reject(e.into()))?;
             self.state_sealed(item, seal.object, sealed.sealed_at).await?;
             return Ok(true);
         }
-        if let Some(report) = self.vault.read_first(originals, &keys::mismatch(item.key())).await.map_err(of_store)? {
+        if let Some(report) = self.vault.read_first(originals, &keys::mismatch(item.key())).await? {
             let report: Mismatch = serde_json::from_slice(&report.bytes).map_err(|e| Fault::reject(e.into()))?;
             self.state_mismatch(item, report).await?;
             return Ok(true);
@@ -84,6 +84,7 @@ impl Hashing {
             Ok(digests) => Ok(digests),
             // The locked version is gone: as bad as bytes that differ, and just as much a person's business.
             Err(RereadError::Store(StoreError::NotFound { .. })) => Ok(Digests::nothing()),
+            Err(RereadError::Store(error)) if error.remedy().is_some() => Err(error.into()),
             Err(error) => Err(Fault::retry(error.into())),
         }
     }
@@ -122,22 +123,22 @@ impl Hashing {
 
     /// Writes a verdict, locked at least as long as the manifest now is.
     async fn write(&self, item: &Item, key: &str, bytes: Vec<u8>) -> Result<StoredObject, Fault> {
-        let lock = self.vault.lock_of(&item.object).await.map_err(of_store)?.unwrap_or(item.manifest.locked_until);
+        let lock = self.vault.lock_of(&item.object).await?.unwrap_or(item.manifest.locked_until);
         let until = lock.max(self.clock.now() + jiff::SignedDuration::from_hours(24));
         let originals = &self.vault.buckets().originals;
         let created = self.vault.create_locked(originals, key, Bytes::from(bytes), "application/json", until).await;
-        Ok(created.map_err(of_store)?.object().clone())
+        Ok(created?.object().clone())
     }
 
     async fn state_sealed(&self, item: &Item, seal: StoredObject, at: Timestamp) -> Result<(), Fault> {
         let fact = fact(item, Act::Sealed { seal }, at);
-        self.facts.state_and_announce(&fact).await.map(drop).map_err(of_fact)
+        Ok(self.facts.state_and_announce(&fact).await.map(drop)?)
     }
 
     async fn state_mismatch(&self, item: &Item, report: Mismatch) -> Result<(), Fault> {
         let incident = Act::IncidentOpened { class: IncidentClass::Mismatch, detail: report.detail };
         let fact = fact(item, incident, report.found_at);
-        self.facts.state_and_announce(&fact).await.map(drop).map_err(of_fact)
+        Ok(self.facts.state_and_announce(&fact).await.map(drop)?)
     }
 }
 
@@ -178,16 +179,4 @@ struct Mismatch {
     detail: String,
     found_at: Timestamp,
     original: StoredObject,
-}
-
-/// Trying again helps against an absent store, not against one that says no.
-fn of_store(error: StoreError) -> Fault {
-    if error.is_permanent() && !error.is_not_found() { Fault::reject(error.into()) } else { Fault::retry(error.into()) }
-}
-
-fn of_fact(error: FactError) -> Fault {
-    match error {
-        FactError::Store(error) => of_store(error),
-        FactError::Bus(error) => Fault::retry_after(Duration::from_secs(5), error.into()),
-    }
 }

@@ -55,16 +55,9 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
     let bus = Bus::connect(&args.bus, context.name).await?;
     let facts = FactLog::new(&args.facts, vault.clone(), bus.clone(), clock.clone(), lifecycle.clone());
     MISMATCHED.add(0, &[]);
-    let asked = vault.clone();
-    health.check("store", move || {
-        let vault = asked.clone();
-        async move { Ok(vault.reachable(&vault.buckets().originals).await?) }
-    });
-    let asked = bus.clone();
-    health.check("bus", move || {
-        let bus = asked.clone();
-        async move { Ok(bus.verify().await?) }
-    });
+    health.store(&vault, &vault.buckets().originals);
+    health.bus(&bus);
+    health.consumer(&bus);
     let hashing = Arc::new(Hashing { vault, facts, signer: Signer::load(&args.signing)?, clock });
     worker::spawn(&lifecycle, bus, "hashing", args.slots.into(), move |delivery| Arc::clone(&hashing).handle(delivery));
     Ok(())

@@ -34,7 +34,22 @@ const YEARS: RangeInclusive<i16> = 1970..=2200;
 pub(crate) const MAX_OFFSET_MS: u64 = 100 * 366 * 24 * 3600 * 1000;
 
 /// Takes a declaration. The same one again answers the same upload.
-#[utoipa::path(post, path = "/v1/uploads", tag = "uploads", params(("Tus-Resumable" = String, Header, description = "1.0.0"), ("Upload-Length" = u64, Header, description = "Bytes"), ("Upload-Metadata" = String, Header, description = "`declaration <base64 of the signed declaration, a DSSE envelope>`")), security(("certificate" = [])), responses((status = 201, description = "The upload: Location, Upload-Offset, Custos-Code; also when it was there already"), (status = 403, body = Document), (status = 422, body = Document)))]
+#[utoipa::path(
+    post,
+    path = "/v1/uploads",
+    tag = "uploads",
+    params(
+        ("Tus-Resumable" = String, Header, description = "1.0.0"),
+        ("Upload-Length" = u64, Header, description = "Bytes"),
+        ("Upload-Metadata" = String, Header, description = "`declaration <base64 of the signed declaration, a DSSE envelope>`")
+    ),
+    security(("certificate" = [])),
+    responses(
+        (status = 201, description = "The upload: Location, Upload-Offset, Custos-Code; also when it was there already"),
+        (status = 403, body = Document),
+        (status = 422, body = Document)
+    )
+)]
 pub async fn declare(
     State(ingest): State<Arc<Ingest>>,
     station: Station,

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
-use custos_platform::{http::Problem, vault::StoreError};
+use custos_platform::{
+    http::Problem,
+    vault::{StoreError, skew::ClockError},
+};
 use http::StatusCode;
 
 /// Why a request was not carried out.
@@ -81,12 +84,9 @@ pub enum IngestError {
     /// Another request is finishing the same upload.
     #[error("the upload is being finished; ask for its receipt in a few seconds")]
     Finishing,
-    /// Our clock and the store's differ too much to lock anything.
-    #[error("the clocks of ingest and the store differ by {0} s; nothing is locked until they agree")]
-    Clock(i64),
-    /// The store's clock has not been read yet.
-    #[error("the store's clock has not been read yet; nothing is locked until it has")]
-    ClockUnknown,
+    /// Our clock and the store's differ too much to lock anything, or were never compared.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
     /// The store has not been tried yet.
     #[error("the store is being tried; nothing is taken until it has shown that it keeps what it is given")]
     Untried,
@@ -123,7 +123,7 @@ impl IngestError {
             Self::NoPermit(_) => (409, "incident-open", "No erase permit", None),
             Self::Busy => (503, "busy", "Busy", Some(5)),
             Self::Finishing => (503, "finishing", "Being finished", Some(2)),
-            Self::Clock(_) | Self::ClockUnknown => (503, "clock-skew", "Clocks disagree", Some(30)),
+            Self::Clock(_) => (503, "clock-skew", "Clocks disagree", Some(30)),
             Self::Untried => (503, "store-untried", "Store not tried yet", Some(5)),
             Self::Store(error) if error.is_permanent() => (500, "store-refused", "Refused by the store", None),
             Self::Store(_) => (503, "store-unavailable", "Store unavailable", Some(5)),

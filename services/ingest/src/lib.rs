@@ -47,7 +47,7 @@ use custos_platform::{
     facts::FactLog,
     lifecycle::Lifecycle,
     signer::{Signer, Trust},
-    vault::{Vault, probe::StoreMode},
+    vault::{Vault, probe::StoreMode, skew::StoreClock},
 };
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
@@ -55,7 +55,7 @@ use tokio::sync::Semaphore;
 pub use error::IngestError;
 pub use serve::{Args, Command, serve};
 
-use crate::{commit::Committer, probe::Gate, serve::StoreClock, session::Sessions, takeover::Takeover};
+use crate::{commit::Committer, probe::Gate, session::Sessions, takeover::Takeover};
 
 /// Everything the verbs share.
 #[derive(Debug)]
@@ -84,8 +84,7 @@ pub struct Ingest {
 impl Ingest {
     /// The time, if our clock and the store's agree well enough to compute a lock from it.
     fn trusted_now(&self) -> Result<Timestamp, IngestError> {
-        self.store_clock.check()?;
-        Ok(self.clock.now())
+        Ok(self.store_clock.now()?)
     }
 
     /// The first date of a lock begun now, by the tenant's policy.

@@ -31,7 +31,18 @@ use crate::{
 };
 
 /// HEAD: the contiguous durable prefix.
-#[utoipa::path(head, path = "/v1/uploads/{upload}", tag = "uploads", params(("upload" = String, Path, description = "From Location")), security(("certificate" = [])), responses((status = 200, description = "Upload-Offset: the contiguous durable prefix"), (status = 404, description = "No such upload"), (status = 410, description = "Lost: POST the declaration again")))]
+#[utoipa::path(
+    head,
+    path = "/v1/uploads/{upload}",
+    tag = "uploads",
+    params(("upload" = String, Path, description = "From Location")),
+    security(("certificate" = [])),
+    responses(
+        (status = 200, description = "Upload-Offset: the contiguous durable prefix"),
+        (status = 404, description = "No such upload"),
+        (status = 410, description = "Lost: POST the declaration again")
+    )
+)]
 pub async fn head(
     State(ingest): State<Arc<Ingest>>,
     station: Station,
@@ -52,7 +63,24 @@ pub async fn head(
 }
 
 /// PATCH: bytes from the durable offset on. The request that brings the last byte waits for the commit.
-#[utoipa::path(patch, path = "/v1/uploads/{upload}", tag = "uploads", request_body(content = Vec<u8>, content_type = "application/offset+octet-stream"), params(("upload" = String, Path, description = "From Location"), ("Upload-Offset" = u64, Header, description = "Where these bytes begin")), security(("certificate" = [])), responses((status = 204, description = "Upload-Offset; Custos-Receipt when it is finished"), (status = 409, body = Document), (status = 410, body = Document), (status = 460, body = Document), (status = 503, body = Document)))]
+#[utoipa::path(
+    patch,
+    path = "/v1/uploads/{upload}",
+    tag = "uploads",
+    request_body(content = Vec<u8>, content_type = "application/offset+octet-stream"),
+    params(
+        ("upload" = String, Path, description = "From Location"),
+        ("Upload-Offset" = u64, Header, description = "Where these bytes begin")
+    ),
+    security(("certificate" = [])),
+    responses(
+        (status = 204, description = "Upload-Offset; Custos-Receipt when it is finished"),
+        (status = 409, body = Document),
+        (status = 410, body = Document),
+        (status = 460, body = Document),
+        (status = 503, body = Document)
+    )
+)]
 pub async fn patch(
     State(ingest): State<Arc<Ingest>>,
     station: Station,

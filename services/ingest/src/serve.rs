@@ -1,19 +1,11 @@
 //! Configuration and start: what ingest needs, how its parts are put together.
 
-use std::{
-    net::SocketAddr,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicI64, Ordering},
-    },
-    time::Duration,
-};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use custos_domain::outboard::PART;
 use custos_platform::{
+    admin::Health,
     bus::{Bus, BusArgs},
-    clock::Clock,
     config::{CommonArgs, TlsArgs, seconds},
     facts::{FactArgs, FactLog},
     http::server::Server,
@@ -21,24 +13,19 @@ use custos_platform::{
     service::Context,
     signer::{Signer, SigningArgs, Trust},
     sweep::Sweep,
-    vault::{StoreArgs, StoreError, Vault, probe::ProbeArgs},
+    vault::{StoreArgs, Vault, probe::ProbeArgs, skew::StoreClock},
 };
 use tokio::sync::Semaphore;
 
 use crate::{
     Ingest,
     commit::Committer,
-    error::IngestError,
     probe::{self, Gate},
     reconcile::Reconciler,
     routes,
     session::Sessions,
     takeover::Takeover,
 };
-
-/// The clocks of ingest and the store may differ by this much before nothing is locked any more, in milliseconds. The store's
-/// `Date` has whole seconds only, so up to one of these is rounding.
-const MAX_SKEW_MS: i64 = 5_000;
 
 /// Options of ingest.
 #[derive(Debug, clap::Parser)]
@@ -119,13 +106,15 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
     let bus = Bus::connect(&args.bus, context.name).await?;
     let facts = FactLog::new(&args.facts, vault.clone(), bus, clock.clone(), lifecycle.clone());
     let permits = u64::from(args.part_budget_mib) * (1 << 20) / PART;
+    let store_clock = StoreClock::watch("ingest.clock", vault.clone(), clock.clone(), &lifecycle);
+    check_health(&health, &vault, &store_clock);
     let ingest = Arc::new(Ingest {
         sessions: Sessions::new(vault.clone()),
         facts,
         policies: policies::load(&args.policies)?,
         signer: Signer::load(&args.signing)?,
         trust: Trust::load(&args.trust_file)?,
-        store_clock: StoreClock::default(),
+        store_clock,
         store_mode: args.probe.store_mode,
         gate: Gate::default(),
         budget: Arc::new(Semaphore::new(usize::try_from(permits)?)),
@@ -137,16 +126,6 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
         lifecycle: lifecycle.clone(),
     });
     crate::metrics::begin();
-    watch_clock(&ingest);
-    let asked = Arc::clone(&ingest);
-    // The store only: with NATS or PostgreSQL away docks go on uploading.
-    health.check("store", move || {
-        let ingest = Arc::clone(&asked);
-        async move {
-            ingest.vault.reachable(&ingest.vault.buckets().intake).await?;
-            Ok(ingest.store_clock.check()?)
-        }
-    });
     let server = Server::bind(&args.tls, &context).await?;
     let tried = health.latch("capability probe");
     let prover = Arc::clone(&ingest);
@@ -159,68 +138,17 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How far our clock is from the store's; measured every few seconds.
-#[derive(Debug)]
-pub(crate) struct StoreClock {
-    skew_ms: AtomicI64,
-}
-
-impl Default for StoreClock {
-    /// Not measured yet is as bad as wrong.
-    fn default() -> Self {
-        Self { skew_ms: AtomicI64::new(i64::MAX) }
-    }
-}
-
-impl StoreClock {
-    /// Refuses while the clocks disagree: a lock date computed from a wrong clock can be too short, or for ever too long.
-    pub(crate) fn check(&self) -> Result<(), IngestError> {
-        match self.skew_ms.load(Ordering::Relaxed) {
-            i64::MAX => Err(IngestError::ClockUnknown),
-            skew if skew.abs() > MAX_SKEW_MS => Err(IngestError::Clock(skew / 1000)),
-            _ => Ok(()),
-        }
-    }
-
-    async fn measure(&self, vault: &Vault, clock: &Clock) -> Result<(), StoreError> {
-        let before = clock.now();
-        let store = vault.clock().await?;
-        let after = clock.now();
-        // The store's second lies between our two readings, give or take its rounding down.
-        let early = store.duration_since(before).as_millis() + 1000;
-        let late = store.duration_since(after).as_millis();
-        let skew = if early < 0 { early } else { late.max(0) };
-        self.skew_ms.store(i64::try_from(skew).unwrap_or(i64::MAX - 1), Ordering::Relaxed);
-        Ok(())
-    }
-}
-
-fn watch_clock(ingest: &Arc<Ingest>) {
-    let ingest = Arc::clone(ingest);
-    ingest.lifecycle.clone().spawn("ingest.clock", async move {
-        while !ingest.lifecycle.is_draining() {
-            if let Err(error) = ingest.store_clock.measure(&ingest.vault, &ingest.clock).await {
-                tracing::warn!(error = %error, "the store's clock could not be read");
-            }
-            let known = ingest.store_clock.check().is_ok();
-            let pause = Duration::from_secs(if known { 10 } else { 1 });
-            ingest.lifecycle.soft().run_until_cancelled(tokio::time::sleep(pause)).await;
-        }
-        Ok(())
-    });
+/// The store and its clock only: with NATS or PostgreSQL away docks go on uploading.
+fn check_health(health: &Health, vault: &Vault, store_clock: &StoreClock) {
+    health.store(vault, &vault.buckets().intake);
+    let store_clock = store_clock.clone();
+    health.check("clock", move || std::future::ready(store_clock.check().map_err(Into::into)));
 }
 
 fn reconcile(ingest: &Arc<Ingest>, every: Duration) {
-    let (ingest, reconciler) = (Arc::clone(ingest), Arc::new(Reconciler::default()));
-    let lifecycle = ingest.lifecycle.clone();
-    let soft = lifecycle.soft().clone();
-    let sweep = Sweep::new("ingest.reconcile", every);
-    lifecycle.spawn("ingest.reconcile", async move {
-        sweep
-            .run(soft, || async {
-                reconciler.round(&ingest).await.map(|finished| tracing::debug!(finished, "reconciled"))
-            })
-            .await;
-        Ok(())
+    let reconciler = Arc::new(Reconciler::default());
+    Sweep::new("ingest.reconcile", every).spawn(&ingest.lifecycle, ingest, move |ingest| {
+        let reconciler = Arc::clone(&reconciler);
+        async move { reconciler.round(&ingest).await.map(|finished| tracing::debug!(finished, "reconciled")) }
     });
 }

@@ -18,13 +18,11 @@ pub mod ledger;
 pub mod listen;
 pub mod look;
 mod metrics;
-mod moment;
 pub mod obligations;
 pub mod policy_view;
 pub mod probe;
 mod routes;
 mod serve;
-pub mod skew;
 
 use std::time::Duration;
 

@@ -10,7 +10,8 @@
 //! 5. [`files`]: derivatives, unlocked.
 //! 6. [`doors`]: legal holds, and the few deletes there are (intake and derived only).
 //! 7. [`listing`]: walks by prefix.
-//! 8. [`probe`]: whether the server keeps what all of this rests on.
+//! 8. [`skew`]: is the clock that lock dates are computed from the store's?
+//! 9. [`probe`]: whether the server keeps what all of this rests on.
 
 pub mod documents;
 pub mod doors;
@@ -22,6 +23,7 @@ mod metrics;
 pub mod multipart;
 pub mod probe;
 pub mod read;
+pub mod skew;
 
 use std::{future::Future, path::PathBuf, time::Duration};
 
@@ -159,7 +161,7 @@ impl Vault {
     /// The store's clock by its `Date` header, in whole seconds.
     ///
     /// Lock dates are judged by the store's clock, so whoever computes one must know how far apart the two are.
-    pub async fn clock(&self) -> Result<Timestamp, StoreError> {
+    async fn clock(&self) -> Result<Timestamp, StoreError> {
         let unavailable = |detail: String| StoreError::Unavailable { operation: "Date", detail };
         let answer = self.http.head(&self.endpoint).send().await.map_err(|e| unavailable(e.to_string()))?;
         let date = answer.headers().get("date").and_then(|v| v.to_str().ok()).unwrap_or_default();

@@ -62,7 +62,12 @@ impl Permissions {
             }
         }
         if CONSUMERS.iter().any(|consumer| consumer.service == user) {
-            publish.extend([topology::next_subject(user), topology::ack_subject(user), topology::dead_subject(user)]);
+            publish.extend([
+                topology::next_subject(user),
+                topology::info_subject(user),
+                topology::ack_subject(user),
+                topology::dead_subject(user),
+            ]);
         }
         Ok(Self { publish, subscribe: vec![format!("{}.>", inbox_prefix(user))] })
     }
@@ -151,6 +156,7 @@ mod tests {
                 "custos.v1.*.*.sealed",
                 "custos.v1.*.*.incident_opened",
                 "$JS.API.CONSUMER.MSG.NEXT.FOOTAGE.hashing",
+                "$JS.API.CONSUMER.INFO.FOOTAGE.hashing",
                 "$JS.ACK.FOOTAGE.hashing.>",
                 "custos.dead.hashing",
             ]

@@ -3,9 +3,7 @@
 use std::future::ready;
 
 use super::{Check, Outcome, Weight, scratch::Scratch};
-
-/// Seconds the two clocks may differ before nothing is locked any more; the store tells whole seconds only.
-const MAX_SKEW: i64 = 5;
+use crate::vault::skew::MAX_SKEW;
 
 pub(super) const CHECKS: [Check; 1] = [Check {
     id: "clock.agrees",
@@ -17,6 +15,6 @@ pub(super) const CHECKS: [Check; 1] = [Check {
 }];
 
 fn agrees(scratch: &Scratch) -> Outcome {
-    let skew = scratch.skew;
-    Outcome::when(skew.abs() <= MAX_SKEW, format!("{skew} s apart"))
+    let skew_ms = scratch.skew_ms;
+    Outcome::when(i128::from(skew_ms.abs()) <= MAX_SKEW.as_millis(), format!("{skew_ms} ms apart"))
 }

@@ -12,6 +12,7 @@ use crate::{
     vault::{
         StoreError, Vault, call, lock_date,
         multipart::{Creation, Multipart, Part},
+        skew::skew_ms,
         timestamp,
     },
 };
@@ -28,8 +29,8 @@ pub(super) struct Scratch {
     store_began: Timestamp,
     began: Timestamp,
     clock: Instant,
-    /// By how much the store's clock is ahead at the least, in seconds.
-    pub(super) skew: i64,
+    /// By how much the store's clock is ahead at the least, in milliseconds.
+    pub(super) skew_ms: i64,
 }
 
 /// A lock as the store tells it.
@@ -44,13 +45,9 @@ impl Scratch {
     pub(super) async fn new(vault: Vault, clock: &Clock) -> Result<Self, StoreError> {
         let began = clock.now();
         let store_began = vault.clock().await?;
-        let answered = clock.now();
-        // Its second lies between our two readings, give or take its rounding down.
-        let (early, late) =
-            (store_began.as_second() + 1 - began.as_second(), store_began.as_second() - answered.as_second());
-        let skew = if early < 0 { early } else { late.max(0) };
+        let skew_ms = skew_ms(began, store_began, clock.now());
         let run = keys::probe_run(began, &uuid::Uuid::new_v4().simple().to_string()[..12]);
-        Ok(Self { vault, run, store_began, began, clock: Instant::now(), skew })
+        Ok(Self { vault, run, store_began, began, clock: Instant::now(), skew_ms })
     }
 
     /// When it began, by our clock.
