@@ -121,7 +121,7 @@ fn tidy_later(ingest: &Arc<Ingest>) {
         match ingest.vault.tidy_probe(&ingest.clock).await {
             Ok(tidied) => tracing::debug!(tidied.removed, tidied.left, "tidied the probe bucket"),
             Err(error) => {
-                tracing::info!(error = %error, "the probe bucket was not tidied; retention does it every night")
+                tracing::info!(error = %error, "the probe bucket was not tidied; retention does it every night");
             }
         }
     });
