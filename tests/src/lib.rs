@@ -4,6 +4,7 @@
 //! 2. [`recorder`]: folders as recorders show them.
 //! 3. [`dock`]: the real dock, run as stations run it.
 //! 4. [`tus`]: a hand-made client, for what the real dock would never send.
+//!    [`foreign`]: other people's tus clients; [`replica`]: a second ingest.
 //! 5. [`store`], [`catalogue`], [`bus`]: looking at what became of it; [`store::Root`] tries what must fail.
 //! 6. [`history`]: the whole world after a run, against every invariant.
 //! 7. [`otlp`]: a collector for traces. [`liar`]: a store that drops lock headers.
@@ -15,11 +16,13 @@ pub mod bench;
 pub mod bus;
 pub mod catalogue;
 pub mod dock;
+pub mod foreign;
 pub mod history;
 pub mod liar;
 pub mod otlp;
 pub mod proxy;
 pub mod recorder;
+pub mod replica;
 pub mod site;
 pub mod store;
 pub mod sweep;

@@ -134,7 +134,7 @@ impl Setting<'_> {
             let key = self.secrets.file(Owner::Service(service), Secret::SigningKey);
             variables.set("CUSTOS_SIGNING_KEY_FILE", key);
         }
-        if service == Part::Ingest {
+        if matches!(service, Part::Ingest | Part::Hashing) {
             variables.set("CUSTOS_TRUST_FILE", self.folders.trust());
         }
         if matches!(service, Part::Ingest | Part::Retention | Part::LegalHold) {

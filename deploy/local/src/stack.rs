@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use custos_domain::station::Registration;
 use custos_platform::clock::Clock;
 use futures::future::try_join_all;
 use serde_json::json;
@@ -24,7 +25,7 @@ use crate::{
     part::Part,
     ports::{Lease, Ports},
     process::Process,
-    provision::{bus, database, store},
+    provision::{bus, database, register, store},
     secrets::{Owner, Secrets},
     servers::{self, minio, nats, postgres, seaweedfs},
     services,
@@ -106,7 +107,9 @@ impl Stack {
         tokio::try_join!(
             async {
                 let server = self.config.store;
-                store::provision(&mc, server, &self.folders, &self.secrets).await.context("setting up the store")
+                store::provision(&mc, server, &self.folders, &self.secrets).await.context("setting up the store")?;
+                let stations = register::seeded()?;
+                self.register(stations).await.map(drop)
             },
             async { bus::provision(self.ports, &self.secrets).await.context("setting up the bus") },
             async {
@@ -115,6 +118,14 @@ impl Stack {
             },
         )
         .map(drop)
+    }
+
+    /// Publishes the register of stations; answers its number. Nothing is written when it says so already.
+    pub async fn register(&self, stations: Vec<Registration>) -> anyhow::Result<u64> {
+        let key = self.secrets.register_key()?;
+        let (endpoint, now) = (self.s3_endpoint(), self.clock.now());
+        let published = register::publish(&endpoint, &self.secrets, &key, now, stations);
+        published.await.context("publishing the register of stations")
     }
 
     /// Makes sure that `part` runs and is ready; returns whether it had to be started.
@@ -248,6 +259,10 @@ fn write_public_keys(folders: &Folders, secrets: &Secrets) -> anyhow::Result<()>
     let public = |service| -> anyhow::Result<String> {
         Ok(hex::encode(secrets.signing_key(Owner::Service(service))?.verifying_key().as_bytes()))
     };
-    let trust = json!({"receipt": [public(Part::Ingest)?], "seal": [public(Part::Hashing)?]});
+    let trust = json!({
+        "receipt": [public(Part::Ingest)?],
+        "seal": [public(Part::Hashing)?],
+        "stations": [hex::encode(secrets.register_key()?.verifying_key().as_bytes())],
+    });
     folders::write(&folders.trust(), serde_json::to_vec_pretty(&trust)?)
 }

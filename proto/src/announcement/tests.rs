@@ -171,7 +171,13 @@ fn docking_fact() -> Fact {
         docking: DockingId::parse("0192aa").expect("docking"),
     };
     let device = DeviceId::parse("DSJ00012").expect("device");
-    let act = Act::DockOpened { device, officer: None, files: Vec::new(), clock: None };
+    let act = Act::DockOpened {
+        device,
+        officer: None,
+        files: Vec::new(),
+        clock: None,
+        counters: std::collections::BTreeMap::new(),
+    };
     fact(subject, act, Timestamp::from_millisecond(1_795_400_000_000).expect("time"))
 }
 

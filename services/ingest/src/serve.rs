@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use custos_domain::outboard::PART;
+use custos_domain::recorder::Rules;
 use custos_platform::{
     admin::Health,
     bus::{Bus, BusArgs},
@@ -15,13 +15,18 @@ use custos_platform::{
     sweep::Sweep,
     vault::{StoreArgs, Vault, probe::ProbeArgs, skew::StoreClock},
 };
-use tokio::sync::Semaphore;
 
 use crate::{
     Ingest,
+    audit::Auditor,
+    budget::Budget,
     commit::Committer,
+    limits::{LoadArgs, UpkeepArgs},
     probe::{self, Gate},
+    quota::Quotas,
+    reap::Reaper,
     reconcile::Reconciler,
+    register::Register,
     routes,
     session::Sessions,
     takeover::Takeover,
@@ -47,18 +52,22 @@ pub struct Args {
     policies: PolicyArgs,
     #[command(flatten)]
     signing: SigningArgs,
-    /// File with the public keys whose seals count.
+    /// File with the public keys whose seals and registers of stations count.
     #[arg(long, env = "CUSTOS_TRUST_FILE")]
     trust_file: PathBuf,
-    /// Memory for parts under way, in MiB; uploads beyond it wait or are told to come back.
-    #[arg(long, env = "CUSTOS_PART_BUDGET_MIB", default_value_t = 512, value_parser = clap::value_parser!(u32).range(16..=65_536))]
-    part_budget_mib: u32,
+    #[command(flatten)]
+    load: LoadArgs,
+    #[command(flatten)]
+    upkeep: UpkeepArgs,
     /// Seconds after the manifest before an erase permit may be given.
     #[arg(long, env = "CUSTOS_SETTLE_SECONDS", default_value = "120", value_parser = seconds)]
     settle: Duration,
     /// Seconds between rounds of the reconciler.
     #[arg(long = "reconcile-seconds", env = "CUSTOS_RECONCILE_SECONDS", default_value = "300", value_parser = seconds)]
     reconcile: Duration,
+    /// Seconds between looks at the register of stations.
+    #[arg(long = "register-seconds", env = "CUSTOS_REGISTER_SECONDS", default_value = "10", value_parser = seconds)]
+    register: Duration,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -105,7 +114,6 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
     let vault = Vault::new(&args.store)?;
     let bus = Bus::connect(&args.bus, context.name).await?;
     let facts = FactLog::new(&args.facts, vault.clone(), bus, clock.clone(), lifecycle.clone());
-    let permits = u64::from(args.part_budget_mib) * (1 << 20) / PART;
     let store_clock = StoreClock::watch("ingest.clock", vault.clone(), clock.clone(), &lifecycle);
     check_health(&health, &vault, &store_clock);
     let ingest = Arc::new(Ingest {
@@ -114,10 +122,14 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
         policies: policies::load(&args.policies)?,
         signer: Signer::load(&args.signing)?,
         trust: Trust::load(&args.trust_file)?,
+        register: Register::default(),
+        names: Rules::built_in()?,
         store_clock,
         store_mode: args.probe.store_mode,
         gate: Gate::default(),
-        budget: Arc::new(Semaphore::new(usize::try_from(permits)?)),
+        budget: Budget::new(args.load.parts()),
+        quotas: Quotas::new(args.load.quotas()),
+        pace: args.load.pace(),
         takeover: Takeover::default(),
         commits: Committer::default(),
         settle: args.settle,
@@ -128,12 +140,15 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
     crate::metrics::begin();
     let server = Server::bind(&args.tls, &context).await?;
     let tried = health.latch("capability probe");
-    let prover = Arc::clone(&ingest);
+    let (prover, upkeep) = (Arc::clone(&ingest), args.upkeep);
     lifecycle.spawn("ingest.probe", async move {
         probe::until_fit(&prover, tried).await?;
         reconcile(&prover, args.reconcile);
+        reap(&prover, &upkeep);
+        audit(&prover, &upkeep);
         Ok(())
     });
+    follow_register(&ingest, args.register);
     server.start(probe::gated(&ingest, routes::routes(Arc::clone(&ingest), &context.meter)));
     Ok(())
 }
@@ -150,5 +165,46 @@ fn reconcile(ingest: &Arc<Ingest>, every: Duration) {
     Sweep::new("ingest.reconcile", every).spawn(&ingest.lifecycle, ingest, move |ingest| {
         let reconciler = Arc::clone(&reconciler);
         async move { reconciler.round(&ingest).await.map(|finished| tracing::debug!(finished, "reconciled")) }
+    });
+}
+
+fn reap(ingest: &Arc<Ingest>, upkeep: &UpkeepArgs) {
+    let (ingest, reaper) = (Arc::clone(ingest), Arc::new(Reaper::new(upkeep.terms())));
+    let (lifecycle, soft) = (ingest.lifecycle.clone(), ingest.lifecycle.soft().clone());
+    let sweep = Sweep::new("ingest.reap", upkeep.reap_every);
+    lifecycle.spawn("ingest.reap", async move {
+        // A round may stop anywhere.
+        let round = || async {
+            let round = Box::pin(reaper.round(&ingest));
+            soft.run_until_cancelled(round).await.unwrap_or(Ok(()))
+        };
+        sweep.run(soft.clone(), round).await;
+        Ok(())
+    });
+}
+
+fn audit(ingest: &Arc<Ingest>, upkeep: &UpkeepArgs) {
+    let auditor = Arc::new(Auditor::new(upkeep.audit_grace, upkeep.audit_pages));
+    let ingest = Arc::clone(ingest);
+    let (lifecycle, soft) = (ingest.lifecycle.clone(), ingest.lifecycle.soft().clone());
+    let sweep = Sweep::new("ingest.audit", upkeep.audit_every);
+    lifecycle.spawn("ingest.audit", async move {
+        let round = || async {
+            let round = Box::pin(auditor.round(&ingest));
+            soft.run_until_cancelled(round).await.unwrap_or(Ok(()))
+        };
+        sweep.run(soft.clone(), round).await;
+        Ok(())
+    });
+}
+
+/// Looks at the register of stations at once and again and again; what it says counts from the next request on.
+fn follow_register(ingest: &Arc<Ingest>, every: Duration) {
+    Sweep::new("ingest.register", every).spawn(&ingest.lifecycle, ingest, |ingest| async move {
+        let looked = ingest.register.look(&ingest.vault, &ingest.trust.stations).await;
+        if let Some((sequence, issued_at)) = ingest.register.standing() {
+            crate::metrics::register(sequence, ingest.clock.now().duration_since(issued_at));
+        }
+        looked
     });
 }

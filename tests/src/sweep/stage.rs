@@ -77,8 +77,8 @@ impl Stage {
     pub async fn strike(&mut self, points: &[Point], whole: bool) -> anyhow::Result<Vec<Struck>> {
         let planned: Vec<Planned> = points.iter().map(|point| self.plan(point)).collect::<Result<_, _>>()?;
         let clip = points.iter().any(|point| point.service == Part::Transcode);
-        let held = [Part::Retention, Part::LegalHold, Part::Records];
-        let hold = whole && points.iter().any(|point| held.contains(&point.service));
+        let holders = [Part::Retention, Part::LegalHold, Part::Records];
+        let hold = whole && points.iter().any(|point| holders.contains(&point.service));
         self.prepare(clip).await?;
         {
             let kills = join_all(points.iter().zip(&planned).map(|(point, planned)| self.kill(point, planned)));

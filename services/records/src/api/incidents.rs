@@ -35,7 +35,7 @@ pub struct Asked {
     unit: Option<UnitPath>,
     /// Open or closed
     open: Option<bool>,
-    /// `mismatch`, `variant`, `store_fault`, `clock` or `lock_drift`
+    /// `mismatch`, `variant`, `store_fault`, `clock`, `lock_drift` or `foreign_version`
     #[param(value_type = Option<String>)]
     class: Option<IncidentClass>,
     /// Rows of a page, 1 to 200; 50 when not given

@@ -88,6 +88,7 @@ pub struct ItemPage {
 
 /// An item in a list.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "each answers a question of its own, and people filter by it")]
 pub struct ItemSummary {
     /// 統一編碼 (D-12.2).
     #[schema(value_type = String)]
@@ -138,6 +139,8 @@ pub struct ItemSummary {
     pub playback: String,
     /// Milliseconds of footage, when it could be told.
     pub duration_ms: Option<u64>,
+    /// Its station signed for the bytes.
+    pub signed: bool,
     /// Marked by its wearer.
     pub key_file: bool,
     /// Its name was understood by no naming rule.
@@ -225,6 +228,7 @@ impl ItemSummary {
             state: item.state,
             playback: item.playback.outcome,
             duration_ms: item.playback.duration_ms,
+            signed: item.intake.signed,
             key_file: item.intake.key_file,
             unknown_name: item.intake.unknown_name,
             open_incidents: item.open_incidents,

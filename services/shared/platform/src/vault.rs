@@ -9,7 +9,7 @@
 //! 4. [`locks`]: dated COMPLIANCE locks, which only ever grow.
 //! 5. [`files`]: derivatives, unlocked.
 //! 6. [`doors`]: legal holds, and the few deletes there are (intake and derived only).
-//! 7. [`listing`]: walks by prefix.
+//! 7. [`listing`]: walks by prefix; [`versions`]: walks over everything there is.
 //! 8. [`skew`]: is the clock that lock dates are computed from the store's?
 //! 9. [`probe`]: whether the server keeps what all of this rests on.
 
@@ -24,6 +24,7 @@ pub mod multipart;
 pub mod probe;
 pub mod read;
 pub mod skew;
+pub mod versions;
 
 use std::{future::Future, path::PathBuf, time::Duration};
 

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use custos_domain::{
-    declaration::Declaration,
     keys,
     manifest::{Manifest, StoredObject},
     outboard::Outboard,
@@ -66,8 +65,10 @@ fn is_true(reading: &Reading<'_>, found: &Found<'_, Manifest>, findings: &mut Fi
             }
         }
     }
-    match says.declaration.peek::<Declaration>() {
-        Ok(declared) => {
+    match says.evidence.declaration() {
+        // A client that signed nothing declared nothing to compare with.
+        Ok(None) => {}
+        Ok(Some(declared)) => {
             let expected = (declared.length, declared.root, declared.crc);
             findings.same(Invariant::Manifest, code, "as declared", &expected, &(says.length, says.root, says.crc));
         }

@@ -13,7 +13,18 @@ pub const PROVISIONER: &str = "provisioner";
 
 /// The acts each service announces.
 pub const ANNOUNCES: [(&str, &[&str]); 6] = [
-    ("ingest", &["dock_opened", "dock_closed", "deposited", "deposit_rejected", "permit_issued", "incident_opened"]),
+    (
+        "ingest",
+        &[
+            "dock_opened",
+            "dock_closed",
+            "deposited",
+            "deposit_rejected",
+            "upload_abandoned",
+            "permit_issued",
+            "incident_opened",
+        ],
+    ),
     ("hashing", &["sealed", "incident_opened"]),
     ("transcode", &["derived"]),
     ("retention", &["lock_extended", "incident_opened"]),
