@@ -140,12 +140,12 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
     crate::metrics::begin();
     let server = Server::bind(&args.tls, &context).await?;
     let tried = health.latch("capability probe");
-    let prover = Arc::clone(&ingest);
+    let (prover, upkeep) = (Arc::clone(&ingest), args.upkeep);
     lifecycle.spawn("ingest.probe", async move {
         probe::until_fit(&prover, tried).await?;
         reconcile(&prover, args.reconcile);
-        reap(&prover, &args.upkeep);
-        audit(&prover, &args.upkeep);
+        reap(&prover, &upkeep);
+        audit(&prover, &upkeep);
         Ok(())
     });
     follow_register(&ingest, args.register);

@@ -249,6 +249,7 @@ pub fn subject_of(key: &str) -> Option<(Option<TenantId>, Subject)> {
         ["uploads", tenant, upload, _] => {
             Some((TenantId::parse(tenant).ok(), Subject::Upload { upload: UploadId::parse(upload).ok()? }))
         }
+        ["store", y, m, d, _] => Some((None, Subject::Store { day: day(y, m, d)? })),
         ["catalogue", y, m, d, _] => Some((None, Subject::Catalogue { day: day(y, m, d)? })),
         _ => None,
     }
@@ -358,6 +359,8 @@ mod tests {
             assert_eq!(subject, stated.subject);
             assert!(tenant.is_none_or(|tenant| tenant == stated.tenant));
         }
+        let store = Subject::Store { day: jiff::civil::date(2026, 11, 23) };
+        assert_eq!(subject_of("facts/store/2026/11/23/incident_opened-0.json"), Some((None, store)));
         assert_eq!(subject_of("facts/x"), None);
     }
 
