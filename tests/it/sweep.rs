@@ -12,6 +12,7 @@ const PAIRS: usize = 2;
 const BATCH: usize = 12;
 
 #[tokio::test]
+#[ignore = "not seen to its end yet, and longer than six minutes: run it by `cargo test -- --ignored sweep`, or tests/sweep"]
 async fn every_request_of_ingest_to_the_store_fails_or_loses_its_reply_and_a_sample_of_the_rest() -> anyhow::Result<()>
 {
     let mut stage = Stage::start().await?;
