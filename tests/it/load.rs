@@ -121,7 +121,7 @@ async fn a_units_flood_of_slow_uploads_does_not_keep_another_unit_out() -> anyho
     })
     .await?;
     let in_use = site.metric(Part::Ingest, "custos_ingest_budget_in_use", "").await?;
-    assert!((56.0..=64.0).contains(&(in_use / (1 << 20) as f64)), "{in_use}");
+    assert!((56.0..=64.0).contains(&(in_use / f64::from(1 << 20))), "{in_use}");
     eventually("somebody waits", LONG, || async {
         anyhow::ensure!(site.metric(Part::Ingest, "custos_ingest_waiting_for_budget", "NANJING/XUANWU").await? > 0.0);
         Ok(())
@@ -173,7 +173,8 @@ async fn a_sender_slower_than_asked_is_cut_off_and_keeps_its_bytes() -> anyhow::
         (!drop.is_empty()).then_some((Ok(drop), left))
     });
     // Cut off while it sends, a client may or may not still read the answer.
-    let answer = patch(&tus, &slow, 0, reqwest::Body::wrap_stream(quick.chain(drops))).await;
+    let body = reqwest::Body::wrap_stream(quick.chain(drops));
+    let answer = tokio::time::timeout(LONG, patch(&tus, &slow, 0, body)).await.expect("it was not cut off");
     assert!(answer.as_ref().map_or(true, |answer| answer.status == 204), "{answer:?}");
     let head = tus.head(&slow).await?;
     assert_eq!(head.offset(), Some(MIB as u64), "the verified MiB is kept: {head:?}");
