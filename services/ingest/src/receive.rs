@@ -53,14 +53,13 @@ pub async fn head(
     describe(answered, &held.session, offset);
     answered.insert(UPLOAD_LENGTH, held.session.length().into());
     answered.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    match held.session.basis.plain() {
+    if let Some(plain) = held.session.basis.plain() {
         // The specification wants the client's metadata back.
-        Some(plain) => answered.insert(UPLOAD_METADATA, value(&plain.statement.metadata)),
-        None => {
-            let outboard = if held.session.stage == Stage::Declared { "required" } else { "present" };
-            answered.insert(CUSTOS_OUTBOARD, HeaderValue::from_static(outboard))
-        }
-    };
+        answered.insert(UPLOAD_METADATA, value(&plain.statement.metadata));
+    } else {
+        let outboard = if held.session.stage == Stage::Declared { "required" } else { "present" };
+        answered.insert(CUSTOS_OUTBOARD, HeaderValue::from_static(outboard));
+    }
     Ok(response)
 }
 
