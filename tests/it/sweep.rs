@@ -11,7 +11,7 @@ const SAMPLE: usize = 10;
 const PAIRS: usize = 2;
 
 #[tokio::test]
-async fn every_request_of_ingest_to_the_store_fails_or_loses_its_reply_and_a_sample_of_the_rest() -> anyhow::Result<()>
+async fn every_request_of_ingest_to_the_store_refused_or_its_reply_lost_and_a_sample_of_the_rest() -> anyhow::Result<()>
 {
     let mut stage = Stage::start().await?;
     let counts = stage.count().await?;
@@ -19,7 +19,7 @@ async fn every_request_of_ingest_to_the_store_fails_or_loses_its_reply_and_a_sam
 
     let requests = counts[&(Part::Ingest, Target::Store)];
     assert!(requests > 20, "only {requests} requests");
-    for kind in [Kind::Outage, Kind::Drop] {
+    for kind in [Kind::Refuse, Kind::Drop] {
         for first in 1..=STRIDE {
             let point = |k| Point { service: Part::Ingest, target: Target::Store, kind, k };
             let points: Vec<Point> = (first..=requests).step_by(usize::try_from(STRIDE)?).map(point).collect();
