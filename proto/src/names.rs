@@ -80,12 +80,14 @@ pub enum Kind {
     Upload,
     /// The catalogue.
     Catalogue,
+    /// The store.
+    Store,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 7] =
-        [Self::Video, Self::Photo, Self::Audio, Self::Item, Self::Docking, Self::Upload, Self::Catalogue];
+    pub const ALL: [Self; 8] =
+        [Self::Video, Self::Photo, Self::Audio, Self::Item, Self::Docking, Self::Upload, Self::Catalogue, Self::Store];
 
     /// What `fact` is about, as far as the fact itself says.
     #[must_use]
@@ -96,6 +98,7 @@ impl Kind {
             (Subject::Docking { .. }, _) => Self::Docking,
             (Subject::Upload { .. }, _) => Self::Upload,
             (Subject::Catalogue { .. }, _) => Self::Catalogue,
+            (Subject::Store { .. }, _) => Self::Store,
         }
     }
 
@@ -116,6 +119,7 @@ impl Kind {
             Self::Docking => "docking",
             Self::Upload => "upload",
             Self::Catalogue => "catalogue",
+            Self::Store => "store",
         }
     }
 

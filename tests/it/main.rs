@@ -12,6 +12,7 @@ mod locks;
 mod memory;
 mod package;
 mod pipeline;
+mod probe;
 mod reaper;
 mod reread;
 mod sweep;

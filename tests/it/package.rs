@@ -10,7 +10,7 @@ use anyhow::{Context, ensure};
 use custos_local::config::repository;
 
 fn run(command: &mut Command) -> anyhow::Result<Output> {
-    let output = command.output().with_context(|| format!("starting {:?}", command.get_program()))?;
+    let output = command.output().with_context(|| format!("starting {}", command.get_program().display()))?;
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     ensure!(
         output.status.success(),

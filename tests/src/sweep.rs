@@ -102,8 +102,19 @@ impl Target {
     pub fn counted(self, fault: Fault) -> Rule {
         let rule = Rule::new(fault);
         match self {
-            // The store's clock by its Date header, readiness, and the reconciler's walk of the sessions.
-            Self::Store => rule.except("Other").except("prefix=readiness/").except("prefix=sessions/"),
+            // The store's clock by its Date header, readiness, the reconciler's walk of the sessions, and the capability probe.
+            Self::Store => [
+                "Other",
+                "prefix=readiness/",
+                "prefix=sessions/",
+                "custos-probe",
+                "custos-intake/probe/",
+                "prefix=probe/",
+                "GetBucketVersioning",
+                "GetObjectLockConfiguration",
+            ]
+            .into_iter()
+            .fold(rule, Rule::except),
             // The next message asked for, and the server's settings.
             Self::Bus => rule.except("$JS.API."),
             Self::Database => rule.on("Execute").on("Query"),

@@ -235,7 +235,9 @@ mod tests {
         let wholes: Vec<Whole> = (1..=5).map(|n| view.docking(&format!("DSJ0000{n}"), 2, 200)).collect();
         let items: Vec<Item> =
             wholes.iter().enumerate().map(|(n, whole)| whole.item(&format!("file-{n}.mp4"), 100)).collect();
-        items.iter().for_each(|item| item.sent(50));
+        for item in &items {
+            item.sent(50);
+        }
         // Drawn anew, all of it, once nobody else writes.
         view.multi().expect("bars").suspend(|| screen.0.lock().expect("screen").clear());
         let shown = screen.0.lock().expect("screen").clone();

@@ -116,6 +116,8 @@ pub fn subject(fact: &Fact) -> String {
         Subject::Docking { station, docking } => format!("docking/{tenant}/{station}/{docking}"),
         Subject::Upload { upload } => format!("upload/{tenant}/{upload}"),
         Subject::Catalogue { day } => format!("catalogue/{day}"),
+        // Stated to each agency: the store is everybody's.
+        Subject::Store { day } => format!("store/{tenant}/{day}"),
     }
 }
 

@@ -95,6 +95,11 @@ pub enum Subject {
         /// The day.
         day: Date,
     },
+    /// The store as a whole, on a day.
+    Store {
+        /// The day.
+        day: Date,
+    },
 }
 
 impl Subject {
