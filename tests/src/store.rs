@@ -1,5 +1,7 @@
 //! Looking at the store, and trying with the administrator's own credential what must fail.
 
+use std::process::Stdio;
+
 use anyhow::{Context, bail};
 use custos_domain::{
     fact::Fact,
@@ -9,7 +11,7 @@ use custos_domain::{
 };
 use custos_local::{Owner, config::repository};
 use custos_platform::vault::Vault;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 
 use crate::{history::collect::Listed, site::Site};
 
@@ -87,22 +89,29 @@ impl Root {
 
     /// Runs MinIO's own client with the root credential; answers what it said, or fails with it.
     pub async fn mc(&self, words: &[&str], object: &StoredObject) -> anyhow::Result<String> {
-        let output = Command::new(repository().join("deploy/local/servers/mc"))
-            .env("MC_HOST_root", &self.address)
-            .arg("--config-dir")
-            .arg(self.config.path())
-            .arg("--json")
-            .args(words)
-            .arg(format!("root/{}/{}", object.bucket, object.key))
-            .output()
-            .await
-            .context("starting mc")?;
+        let output = self.command(&[&["--json"], words].concat(), object).output().await.context("starting mc")?;
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         // mc ends with 0 after some refusals; its JSON tells.
         if !output.status.success() || said.contains("\"status\":\"error\"") || said.contains("\"status\": \"error\"") {
             bail!("{said}");
         }
         Ok(said)
+    }
+
+    /// Begins to read a version and then reads nothing more of it: who asks MinIO for a hold on it waits for this reader. It ends
+    /// when it is dropped.
+    pub fn read_slowly(&self, object: &StoredObject) -> anyhow::Result<Child> {
+        let mut command = self.command(&["cat", &format!("--version-id={}", object.version)], object);
+        // What nobody takes from the pipe, mc does not take from the store.
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).kill_on_drop(true);
+        command.spawn().context("starting mc")
+    }
+
+    fn command(&self, words: &[&str], object: &StoredObject) -> Command {
+        let mut command = Command::new(repository().join("deploy/local/servers/mc"));
+        command.env("MC_HOST_root", &self.address).arg("--config-dir").arg(self.config.path()).args(words);
+        command.arg(format!("root/{}/{}", object.bucket, object.key));
+        command
     }
 
     /// Puts other bytes over a key.

@@ -42,7 +42,7 @@ pub struct StackConfig {
     pub otlp_endpoint: Option<String>,
     /// Which log lines services write (`CUSTOS_LOG`).
     pub log: String,
-    /// More variables for single services, over those the stack sets.
+    /// More variables for single parts, over those the stack sets.
     pub environment: Vec<(Part, String, String)>,
 }
 
@@ -92,10 +92,10 @@ impl StackConfig {
         self
     }
 
-    /// The same with one more variable for one service.
+    /// The same with one more variable for one part.
     #[must_use]
-    pub fn with_env(mut self, service: Part, name: &str, value: impl Into<String>) -> Self {
-        self.environment.push((service, name.to_owned(), value.into()));
+    pub fn with_env(mut self, part: Part, name: &str, value: impl Into<String>) -> Self {
+        self.environment.push((part, name.to_owned(), value.into()));
         self
     }
 }

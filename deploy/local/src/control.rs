@@ -78,9 +78,9 @@ impl Stack {
         Ok(runs)
     }
 
-    /// Gives a service another value of a variable, from its next start on.
-    pub fn set_env(&self, service: Part, name: &str, value: impl Into<String>) {
-        self.environment().push((service, name.to_owned(), value.into()));
+    /// Gives a part another value of a variable, from its next start on.
+    pub fn set_env(&self, part: Part, name: &str, value: impl Into<String>) {
+        self.environment().push((part, name.to_owned(), value.into()));
     }
 
     /// Loses the bus's whole store: every stream, consumer and message. It comes back with streams and consumers as new.

@@ -31,6 +31,12 @@ pub struct Launch {
 }
 
 impl Launch {
+    /// Gives a variable another value.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.environment.retain(|(other, _)| other != name);
+        self.environment.push((name.to_owned(), value.into()));
+    }
+
     /// Starts it.
     pub(crate) fn spawn(&self) -> anyhow::Result<Child> {
         if self.program.is_absolute() && !self.program.exists() {

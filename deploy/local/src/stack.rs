@@ -169,15 +169,15 @@ impl Stack {
             secrets: &self.secrets,
             detached: self.config.detached,
         };
-        match part {
+        let mut launch = match part {
             Part::Minio => match self.config.store {
-                Server::Minio => minio::launch(&setting),
-                Server::SeaweedFs => seaweedfs::launch(&setting),
+                Server::Minio => minio::launch(&setting)?,
+                Server::SeaweedFs => seaweedfs::launch(&setting)?,
             },
-            Part::Nats => nats::launch(&setting),
+            Part::Nats => nats::launch(&setting)?,
             Part::Postgres => {
                 postgres::create(&setting).await?;
-                postgres::launch(&setting)
+                postgres::launch(&setting)?
             }
             service => {
                 let environment = self.environment().clone();
@@ -189,9 +189,13 @@ impl Stack {
                     authority: &self.authority,
                     environment: &environment,
                 };
-                services::launch(&setting, service)
+                return services::launch(&setting, service);
             }
+        };
+        for (_, name, value) in self.environment().iter().filter(|(of, ..)| *of == part) {
+            launch.set(name, value);
         }
+        Ok(launch)
     }
 
     pub(crate) fn environment(&self) -> MutexGuard<'_, Vec<(Part, String, String)>> {

@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, Method, Uri};
 
-/// The operation's name and `bucket/key`, for path-style addresses; of a listing `bucket?prefix=…`.
+/// The operation's name and `bucket/key`, for path-style addresses; of a listing `bucket?prefix=…`, of a part `bucket/key?part=…`.
 pub(super) fn of(method: &Method, uri: &Uri, headers: &HeaderMap) -> (&'static str, String) {
     let path = percent_encoding::percent_decode_str(uri.path()).decode_utf8_lossy().into_owned();
     let mut path = path.trim_start_matches('/').to_owned();
@@ -24,6 +24,10 @@ pub(super) fn of(method: &Method, uri: &Uri, headers: &HeaderMap) -> (&'static s
     if let Some(prefix) = query.split('&').find(|pair| pair.starts_with("prefix=")) {
         path.push('?');
         path.push_str(&percent_encoding::percent_decode_str(prefix).decode_utf8_lossy());
+    }
+    if let Some(number) = query.split('&').find_map(|pair| pair.strip_prefix("partNumber=")) {
+        path.push_str("?part=");
+        path.push_str(number);
     }
     (name, path)
 }
@@ -81,7 +85,7 @@ mod tests {
             ("GET", "/b?list-type=2&prefix=x", "ListObjectsV2", "b?prefix=x"),
             ("GET", "/b/?versions&prefix=a%2Fc", "ListObjectVersions", "b/?prefix=a/c"),
             ("POST", "/b/a/c?uploads", "CreateMultipartUpload", "b/a/c"),
-            ("PUT", "/b/a/c?x-id=UploadPart&partNumber=1&uploadId=u", "UploadPart", "b/a/c"),
+            ("PUT", "/b/a/c?x-id=UploadPart&partNumber=1&uploadId=u", "UploadPart", "b/a/c?part=1"),
             ("GET", "/b/a%20c?uploadId=u", "ListParts", "b/a c"),
             ("POST", "/b/a?uploadId=u", "CompleteMultipartUpload", "b/a"),
             ("DELETE", "/b/a?uploadId=u", "AbortMultipartUpload", "b/a"),

@@ -1,7 +1,7 @@
 //! Answers that say something else than the store did, as stores under fault do (pipeline.md 4.3).
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{HeaderName, HeaderValue, Response, StatusCode, header};
 
 use super::Rewrite;
 
@@ -11,6 +11,13 @@ const ENTRIES: [&str; 5] = ["Contents", "Version", "DeleteMarker", "Part", "Uplo
 /// The changed answer.
 pub(super) fn rewrite(answer: Response<Bytes>, how: &Rewrite) -> Response<Bytes> {
     let (mut head, body) = answer.into_parts();
+    if let Rewrite::Header(name, value) = how {
+        // What is no header is a mistake in the test, and the header stays as it was.
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            head.headers.insert(name, value);
+        }
+        return Response::from_parts(head, body);
+    }
     let text = String::from_utf8_lossy(&body);
     let changed = match how {
         Rewrite::Omit(part) => entries(&text, |entry| usize::from(!entry.contains(part))),
@@ -18,6 +25,8 @@ pub(super) fn rewrite(answer: Response<Bytes>, how: &Rewrite) -> Response<Bytes>
         Rewrite::EmptyPage => {
             entries(&text, |_| 0).replace("<IsTruncated>true</IsTruncated>", "<IsTruncated>false</IsTruncated>")
         }
+        Rewrite::Instead(old, new) => text.replace(old, new),
+        Rewrite::Header(..) => text.into_owned(),
         Rewrite::NotFound => {
             head.status = StatusCode::NOT_FOUND;
             head.headers.remove(header::ETAG);
@@ -64,10 +73,23 @@ mod tests {
                 "<R><IsTruncated>true</IsTruncated><Part><N>1</N></Part><Part><N>2</N></Part><Part><N>2</N></Part></R>",
             ),
             (Rewrite::EmptyPage, "<R><IsTruncated>false</IsTruncated></R>"),
+            (
+                Rewrite::Instead("<N>2<".into(), "<N>0<".into()),
+                "<R><IsTruncated>true</IsTruncated><Part><N>1</N></Part><Part><N>0</N></Part></R>",
+            ),
         ] {
             let answer = rewrite(Response::new(Bytes::from_static(LISTING.as_bytes())), &how);
             assert_eq!(answer.body(), expected);
             assert_eq!(answer.headers()["content-length"], expected.len().to_string().as_str());
         }
+    }
+    #[test]
+    fn a_header_says_something_else_and_the_body_stays() {
+        let how = Rewrite::Header("date".into(), "Tue, 24 Nov 2026 00:00:00 GMT".into());
+        let answer = rewrite(Response::new(Bytes::from_static(b"body")), &how);
+        assert_eq!(
+            (answer.headers()["date"].as_bytes(), &answer.body()[..]),
+            (&b"Tue, 24 Nov 2026 00:00:00 GMT"[..], &b"body"[..])
+        );
     }
 }

@@ -56,6 +56,10 @@ pub enum Rewrite {
     EmptyPage,
     /// 404, whatever the store said.
     NotFound,
+    /// Wherever the first text stands in the body, the second stands instead.
+    Instead(String, String),
+    /// This header of the answer says this; the body stays.
+    Header(String, String),
 }
 
 /// A fault and the requests it strikes: by default every one.
