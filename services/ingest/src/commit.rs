@@ -157,6 +157,10 @@ pub(crate) async fn complete(
     received: Received,
     full: Crc64,
 ) -> Result<StoredObject, IngestError> {
+    if received.is_short(session) {
+        // A list may be wrong for a moment; whoever asks next is told when it stays so.
+        return Err(IngestError::Finishing);
+    }
     let upload_id = session.multipart.as_ref().filter(|_| received.contiguous == expected.parts());
     let Some(upload_id) = upload_id else {
         return Err(IngestError::Offset { offset: received.offset(session.length()) });

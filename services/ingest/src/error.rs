@@ -203,6 +203,20 @@ impl IngestError {
         }
     }
 
+    /// The durable offset it tells the client.
+    #[must_use]
+    pub fn offset(&self) -> Option<u64> {
+        match self {
+            Self::Offset { offset }
+            | Self::Superseded { offset }
+            | Self::Checksum { offset, .. }
+            | Self::TooLong { offset, .. }
+            | Self::Chunk { offset } => Some(*offset),
+            Self::Commit(error) => error.offset(),
+            _ => None,
+        }
+    }
+
     /// The problem's name, for metrics.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -221,20 +235,11 @@ impl IntoResponse for IngestError {
         }
         crate::metrics::refused(name);
         let mut problem = Problem::new(status, name, title, self.to_string());
-        match &self {
-            Self::Offset { offset }
-            | Self::Superseded { offset }
-            | Self::TooLong { offset, .. }
-            | Self::Chunk { offset } => {
-                problem = problem.with("offset", *offset);
-            }
-            Self::Commit(error) => {
-                if let Self::Offset { offset } = error.as_ref() {
-                    problem = problem.with("offset", *offset);
-                }
-            }
-            Self::Checksum { mib, offset } => problem = problem.with("mib", *mib).with("offset", *offset),
-            _ => {}
+        if let Self::Checksum { mib, .. } = &self {
+            problem = problem.with("mib", *mib);
+        }
+        if let Some(offset) = self.offset() {
+            problem = problem.with("offset", offset);
         }
         if let Some(seconds) = retry_after {
             problem = problem.retry_after(jittered(seconds));

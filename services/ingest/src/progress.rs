@@ -9,6 +9,7 @@ use custos_domain::{digest::Crc64, keys, manifest::StoredObject, outboard::PART}
 use custos_platform::vault::{
     StoreError, Vault,
     multipart::{Multipart, Part},
+    read::VersionHead,
 };
 
 use crate::{
@@ -47,10 +48,10 @@ impl Received {
         parts + self.tail.as_ref().map_or(0, |(_, len)| *len)
     }
 
-    /// The bytes of whole parts before an offset that is not the item's end.
+    /// Whether an answered offset would decrease (INV-8): the store no longer tells of bytes that were acknowledged.
     #[must_use]
-    pub fn whole_parts(offset: u64) -> u64 {
-        offset / PART * PART
+    pub fn is_short(&self, session: &Session) -> bool {
+        self.offset(session.length()) < session.acknowledged
     }
 }
 
@@ -65,7 +66,11 @@ pub async fn of(vault: &Vault, session: &Session, expected: &Expected) -> Result
             Ok(parts) => parts,
             // Completed, aborted, expired or destroyed: only the object itself can tell.
             Err(StoreError::NoSuchUpload { .. } | StoreError::NotFound { .. }) => {
-                return Ok(stored(vault, session).await?.map_or(Progress::Lost, Progress::Stored));
+                let object = match stored(vault, session).await? {
+                    Some(object) => Some(object),
+                    None => unlisted(vault, session).await?,
+                };
+                return Ok(object.map_or(Progress::Lost, Progress::Stored));
             }
             Err(error) => return Err(error),
         },
@@ -96,8 +101,22 @@ pub async fn stored(vault: &Vault, session: &Session) -> Result<Option<StoredObj
     let Some(object) = vault.first_version(&vault.buckets().originals, &session.original).await? else {
         return Ok(None);
     };
-    let head = vault.head_version(&object).await?;
-    Ok((head.nonce.as_deref() == Some(&session.nonce)).then_some(object))
+    ours(session, vault.head_version(&object).await)
+}
+
+/// The original, when the store has it and a listing does not show it: a session is not given up on a listing's word.
+async fn unlisted(vault: &Vault, session: &Session) -> Result<Option<StoredObject>, StoreError> {
+    ours(session, vault.head_latest(&vault.buckets().originals, &session.original).await)
+}
+
+/// A version that is there and ours by its nonce. MinIO has listed versions of a Complete that it then undid (tried): what HEAD
+/// does not find is not there.
+fn ours(session: &Session, head: Result<VersionHead, StoreError>) -> Result<Option<StoredObject>, StoreError> {
+    match head {
+        Ok(head) => Ok((head.nonce.as_deref() == Some(&session.nonce)).then_some(head.object)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 /// Parts whose length and checksum are those of the outboard. A store that tells no checksum is believed only on length here; the

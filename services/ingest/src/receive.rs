@@ -30,7 +30,7 @@ use crate::{
         UPLOAD_METADATA, UPLOAD_OFFSET, VERSION, value,
     },
     plain,
-    progress::{self, Progress, Received},
+    progress::{self, Progress},
     prove,
     session::{Held, Session, Stage},
     settle,
@@ -112,8 +112,19 @@ pub(crate) async fn take<E: Send + 'static>(
     checksum: Option<Checksum>,
 ) -> Result<(Session, u64), IngestError> {
     // A task of its own: when the connection breaks, what has arrived is still put down.
-    let work = append(Arc::clone(ingest), held, offset, body, checksum).instrument(tracing::Span::current());
-    ingest.lifecycle.track(work).await.map_err(|e| IngestError::Internal(e.to_string()))?
+    let (ingest, session) = (Arc::clone(ingest), held.session.clone());
+    let lifecycle = ingest.lifecycle.clone();
+    let work = async move {
+        let appended = append(Arc::clone(&ingest), held, offset, body, checksum).await;
+        if let Some(offset) = appended.as_ref().err().and_then(IngestError::offset) {
+            acknowledge(&ingest, &session, offset).await?;
+        }
+        appended
+    };
+    lifecycle
+        .track(work.instrument(tracing::Span::current()))
+        .await
+        .map_err(|e| IngestError::Internal(e.to_string()))?
 }
 
 /// The durable offset of a session; an upload the store has lost is marked so.
@@ -125,12 +136,26 @@ pub async fn offset(ingest: &Ingest, session: &Session) -> Result<u64, IngestErr
         Stage::Receiving => {
             let expected = ingest.expected(session).await?;
             match progress::of(&ingest.vault, session, &expected).await? {
-                Progress::Receiving(received) => Ok(received.offset(session.length())),
                 Progress::Stored(_) => Ok(session.length()),
-                Progress::Lost => Err(ingest.lose_for_sure(session, &expected).await),
+                Progress::Receiving(received) if !received.is_short(session) => {
+                    let offset = received.offset(session.length());
+                    acknowledge(ingest, session, offset).await?;
+                    Ok(offset)
+                }
+                Progress::Receiving(_) | Progress::Lost => Err(ingest.lose_for_sure(session, &expected).await),
             }
         }
     }
+}
+
+/// Writes down what an answer is about to acknowledge, so that no later one says less (INV-8). An upload without an
+/// outboard writes it down where its epoch is compared ([`still_newest`]).
+async fn acknowledge(ingest: &Ingest, session: &Session, offset: u64) -> Result<(), StoreError> {
+    if offset > session.acknowledged && session.basis.plain().is_none() {
+        let more = |newest: &mut Session| newest.acknowledged = newest.acknowledged.max(offset);
+        ingest.sessions.update(&session.upload, more).await?;
+    }
+    Ok(())
 }
 
 /// One append from its offset check to the commit. Answers the session's newest state and offset.
@@ -154,6 +179,9 @@ async fn append<E>(
     let expected = ingest.expected(&session).await?;
     let appended = match progress::of(&ingest.vault, &session, &expected).await? {
         Progress::Lost => return Err(ingest.lose_for_sure(&session, &expected).await),
+        Progress::Receiving(received) if received.is_short(&session) => {
+            return Err(ingest.lose_for_sure(&session, &expected).await);
+        }
         Progress::Stored(_) if offset == length => Appended::Whole,
         Progress::Stored(_) => return Err(IngestError::Offset { offset: length }),
         Progress::Receiving(received) if offset != received.offset(length) => {
@@ -174,6 +202,10 @@ async fn append<E>(
             };
             match append.run(body).await {
                 Err(IngestError::Lost(reason)) => return Err(ingest.lose(&session, &reason).await),
+                // Completed by another replica meanwhile, or gone.
+                Err(IngestError::Store(StoreError::NoSuchUpload { .. })) => {
+                    return Err(ingest.lose_for_sure(&session, &expected).await);
+                }
                 other => other?,
             }
         }
@@ -215,17 +247,17 @@ async fn opened(ingest: &Ingest, held: Held) -> Result<Session, IngestError> {
     prove::open(ingest, held, parts).await.map(|held| held.session)
 }
 
-/// A writer that finds a higher epoch stops: the newer request, perhaps on another replica, goes on from what is durable. What an
-/// upload without an outboard acknowledges in whole parts is written down first: see [`Session::acknowledged`].
+/// A writer that finds a higher epoch stops: the newer request, perhaps on another replica, goes on from what is durable. What is
+/// acknowledged is written down first: see [`Session::acknowledged`].
 async fn still_newest(ingest: &Ingest, session: &Session, appended: &Appended) -> Result<(), IngestError> {
-    let whole = match appended {
-        Appended::Partial { offset } if session.basis.plain().is_some() => Received::whole_parts(*offset),
+    let kept = match appended {
+        Appended::Partial { offset } => *offset,
         _ => 0,
     };
-    let now = if whole > session.acknowledged {
+    let now = if kept > session.acknowledged {
         let acknowledge = |newest: &mut Session| {
             if newest.epoch == session.epoch {
-                newest.acknowledged = newest.acknowledged.max(whole);
+                newest.acknowledged = newest.acknowledged.max(kept);
             }
         };
         ingest.sessions.update(&session.upload, acknowledge).await?

@@ -42,8 +42,8 @@ pub struct Session {
     pub nonce: String,
     /// Raised by each newer request; a writer that finds a higher one does not commit.
     pub epoch: u64,
-    /// Bytes acknowledged in whole parts, for an upload without an outboard: its parts count also when what was computed of them is
-    /// lost, for an answered offset never decreases (INV-8).
+    /// Bytes acknowledged: a store that no longer tells of them has lost the upload, for an answered offset never decreases (INV-8).
+    /// Parts of an upload without an outboard count by it also when what was computed of them is lost.
     #[serde(default)]
     pub acknowledged: u64,
     /// Where it stands.

@@ -34,8 +34,8 @@ impl Ingest {
         held.ok_or(IngestError::Unknown)
     }
 
-    /// An upload that neither the store's list nor its key shows may be one that is being completed this very moment: looks again
-    /// before saying so.
+    /// An upload that neither the store's list nor its key shows may be one that is being completed this very moment, and a list may
+    /// be wrong for a moment: looks again before saying so.
     pub(crate) async fn lose_for_sure(&self, session: &Session, expected: &Expected) -> IngestError {
         if self.commits.is_running(&session.upload).await {
             return IngestError::Finishing;
@@ -43,6 +43,9 @@ impl Ingest {
         tokio::time::sleep(SECOND_LOOK).await;
         match progress::of(&self.vault, session, expected).await {
             Ok(Progress::Lost) => self.lose(session, "the store no longer knows its bytes").await,
+            Ok(Progress::Receiving(received)) if received.is_short(session) => {
+                self.lose(session, "the store no longer tells of bytes it had acknowledged").await
+            }
             Ok(_) => IngestError::Finishing,
             Err(error) => error.into(),
         }
