@@ -4,6 +4,7 @@ mod audit;
 mod clients;
 mod dock;
 mod faults;
+mod hazards;
 mod history;
 mod holds;
 mod intake;
