@@ -30,7 +30,7 @@ async fn declare(tus: &Tus, recording: &str, bytes: &[u8]) -> anyhow::Result<Ans
     tus.declare_proven(&envelope, &outboard(bytes)?).await
 }
 
-/// The requests of one deposit, from its declaration to its receipt: the fewest of three, for ingest's walks ask meanwhile too.
+/// The requests about one deposit, from its declaration to its receipt: the fewest of three, for a walk may ask about it too.
 async fn asked(proxy: &Proxy, tus: &Tus, length: usize) -> anyhow::Result<Vec<String>> {
     let mut fewest: Option<Vec<String>> = None;
     for seed in 0..3 {
@@ -44,7 +44,9 @@ async fn asked(proxy: &Proxy, tus: &Tus, length: usize) -> anyhow::Result<Vec<St
         ensure!(sent.status == 204 && sent.offset() == Some(bytes.len() as u64), "{sent:?}");
         let receipt = tus.get(&upload, "receipt").await?;
         ensure!(receipt.status == 200, "{receipt:?}");
-        let seen: Vec<_> = proxy.log().into_iter().map(|seen| format!("{} {}", seen.operation, seen.key)).collect();
+        let id = upload.rsplit('/').next().unwrap_or_default();
+        let own = proxy.log().into_iter().filter(|seen| seen.key.contains(id) || seen.key.contains(&recording));
+        let seen: Vec<_> = own.map(|seen| format!("{} {}", seen.operation, seen.key)).collect();
         if fewest.as_ref().is_none_or(|fewest| seen.len() < fewest.len()) {
             fewest = Some(seen);
         }
