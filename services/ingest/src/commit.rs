@@ -135,14 +135,23 @@ async fn original(
     let expected = Expected::Outboard(outboard.clone());
     match landed.bytes {
         Some(landed::Bytes::Object(object)) => return Ok(object),
-        Some(landed::Bytes::Parts(parts)) => return complete(ingest, session, &expected, parts, outboard.crc()).await,
+        Some(landed::Bytes::Parts(parts)) => {
+            return complete(ingest, session, &expected, parts, full_crc(session, outboard)).await;
+        }
         None => {}
     }
     match progress::of(&ingest.vault, session, &expected).await? {
         Progress::Stored(object) => Ok(object),
         Progress::Lost => Err(ingest.lose(session, "the store knows neither the upload nor the object").await),
-        Progress::Receiving(received) => complete(ingest, session, &expected, received, outboard.crc()).await,
+        Progress::Receiving(received) => {
+            complete(ingest, session, &expected, received, full_crc(session, outboard)).await
+        }
     }
+}
+
+/// The checksum over all bytes. Combining those of the parts costs more than checking a MiB: what was signed is the same.
+fn full_crc(session: &Session, outboard: &Outboard) -> Crc64 {
+    session.basis.crc().unwrap_or_else(|| outboard.crc())
 }
 
 /// Makes the object of its parts, whose checksum as a whole is `full`.
@@ -195,8 +204,8 @@ async fn read_back(
         Some("the store named a version that is not the one sent".to_owned())
     } else if head.length != outboard.len() {
         Some(format!("{} bytes were sent, the store holds {}", outboard.len(), head.length))
-    } else if head.crc.is_some_and(|crc| crc != outboard.crc()) {
-        Some(format!("the checksum sent was {}, the store holds {:?}", outboard.crc(), head.crc))
+    } else if head.crc.is_some_and(|crc| crc != full_crc(session, outboard)) {
+        Some(format!("the checksum sent was {}, the store holds {:?}", full_crc(session, outboard), head.crc))
     } else {
         None
     };
@@ -252,7 +261,7 @@ fn describe<'a>(
         original: original.clone(),
         length: outboard.len(),
         root: outboard.root(),
-        crc: outboard.crc(),
+        crc: full_crc(session, outboard),
         outboard: proof.clone(),
         evidence: session.basis.evidence(),
         station_certificate: session.station_certificate.clone(),
