@@ -1,14 +1,13 @@
-//! From "all bytes are in the store" to "stored, locked, described, receipted". Read it top to bottom: [`Committer::commit`] is
-//! the order in which nothing can be lost.
+//! From "all bytes are in the store" to "stored, locked, described, receipted". Read it top to bottom: [`commit`] is the order in which
+//! nothing can be lost. [`crate::committer`] runs it.
 //!
 //! Every step may die at any moment and is safe to run again; the create-only manifest is the exactly-once point (INV-1).
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use custos_domain::{
     digest::{Crc64, Root},
-    ids::UploadId,
     item::{ItemKey, UnifiedCode},
     keys,
     manifest::{Manifest, StoredObject},
@@ -16,8 +15,6 @@ use custos_domain::{
 };
 use custos_platform::vault::{documents::Created, probe::StoreMode, read::VersionHead};
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{Mutex, watch};
-use tracing::Instrument;
 
 use crate::{
     Ingest,
@@ -33,69 +30,9 @@ use crate::{
 /// An original's first lock must last at least this long: time to read it back and extend it, also after an outage.
 const SHORTEST_LOCK: SignedDuration = SignedDuration::from_hours(24 * 7);
 
-/// How a commit ended, for all who wait for it.
-type Outcome = Option<Result<Arc<Deposit>, Arc<IngestError>>>;
-
-/// Runs commits, one at a time for each upload, detached from the requests that asked for them.
-#[derive(Debug, Default)]
-pub struct Committer {
-    running: Mutex<HashMap<UploadId, watch::Receiver<Outcome>>>,
-}
-
-impl Committer {
-    /// Commits an upload whose bytes are all there, and waits for the end.
-    ///
-    /// A request that goes away does not stop it: MinIO destroys an upload whose Complete is cut (tried), so this runs as a
-    /// task of the process, which drains it at shutdown.
-    pub async fn commit(
-        &self,
-        ingest: &Arc<Ingest>,
-        session: Session,
-        landed: Landed,
-    ) -> Result<Arc<Deposit>, IngestError> {
-        let upload = session.upload.clone();
-        let mut outcome = {
-            let mut running = self.running.lock().await;
-            if let Some(outcome) = running.get(&upload) {
-                outcome.clone()
-            } else {
-                let (tell, outcome) = watch::channel(None);
-                running.insert(upload.clone(), outcome.clone());
-                let span = tracing::Span::current();
-                ingest.lifecycle.track(Self::run(Arc::clone(ingest), session, landed, tell).instrument(span));
-                outcome
-            }
-        };
-        let ended = outcome.wait_for(Option::is_some).await.map(|o| o.clone());
-        match ended {
-            Ok(Some(Ok(deposit))) => Ok(deposit),
-            Ok(Some(Err(error))) => Err(IngestError::Commit(error)),
-            _ => Err(IngestError::Finishing),
-        }
-    }
-
-    async fn run(ingest: Arc<Ingest>, session: Session, landed: Landed, tell: watch::Sender<Outcome>) {
-        let upload = session.upload.clone();
-        let result = commit(&ingest, session, landed).await.map(Arc::new);
-        if let Ok(deposit) = &result {
-            ingest.sessions.recall().deposited(&upload, Arc::clone(deposit));
-        }
-        ingest.commits.running.lock().await.remove(&upload);
-        if let Err(error) = &result {
-            tracing::warn!(%upload, error = %error, "commit did not finish");
-        }
-        let _ = tell.send(Some(result.map_err(Arc::new)));
-    }
-
-    /// Whether this process is committing the upload right now.
-    pub async fn is_running(&self, upload: &UploadId) -> bool {
-        self.running.lock().await.contains_key(upload)
-    }
-}
-
 /// One deposit's last steps, in order.
 #[tracing::instrument(name = "ingest.commit.run", skip_all, fields(upload = %session.upload, item))]
-async fn commit(ingest: &Ingest, session: Session, landed: Landed) -> Result<Deposit, IngestError> {
+pub(crate) async fn commit(ingest: &Ingest, session: Session, landed: Landed) -> Result<Deposit, IngestError> {
     let clean = landed.clean;
     let (original, outboard) = match ingest.expected(&session).await? {
         Expected::Outboard(outboard) => (original(ingest, &session, &outboard, landed).await?, outboard),

@@ -30,6 +30,7 @@ mod batches;
 pub mod budget;
 pub mod checksum;
 pub mod commit;
+pub mod committer;
 pub mod declare;
 pub mod deposit;
 mod digests;
@@ -84,7 +85,7 @@ pub use error::IngestError;
 pub use serve::{Args, Command, serve};
 
 use crate::{
-    budget::Budget, commit::Committer, probe::Gate, quota::Quotas, register::Register, session::Sessions,
+    budget::Budget, committer::Committer, probe::Gate, quota::Quotas, register::Register, session::Sessions,
     takeover::Takeover,
 };
 
