@@ -7,6 +7,7 @@ use custos_domain::calendar::{Period, eligible_from};
 use custos_local::Part;
 use custos_tests::{
     eventually,
+    history::{Log, assert_holds},
     recorder::noise_file,
     site::Site,
     store::{Root as Administrator, facts, locked_objects, manifest},
@@ -73,7 +74,7 @@ async fn every_agency_keeps_by_its_own_regulation() -> anyhow::Result<()> {
     );
     let eligible = site.get(Part::Retention, "a-archivist", "/v1/eligible").await?;
     assert!(!eligible.to_string().contains(&code), "{eligible}");
-    Ok(())
+    assert_holds(&site, &Log::default(), None).await.map(drop)
 }
 
 #[tokio::test]
@@ -130,7 +131,8 @@ async fn a_hold_needs_a_reason_a_leader_and_two_people_to_end() -> anyhow::Resul
         }
         Ok(())
     })
-    .await
+    .await?;
+    assert_holds(&site, &Log::default(), None).await.map(drop)
 }
 
 #[tokio::test]
@@ -165,7 +167,8 @@ async fn permanent_is_a_hold_at_once_and_the_horizon_on_confirmation() -> anyhow
     let path = format!("/v1/holds/{hold}/propose-release");
     let ended = site.call(Part::LegalHold, "a-leader", Method::POST, &path, Some(json!({ "note": "結束" }))).await?;
     assert_eq!(ended.0, 409, "a confirmed permanent hold does not end: {}", ended.1);
-    held(&site, &code, true).await
+    held(&site, &code, true).await?;
+    assert_holds(&site, &Log::default(), None).await.map(drop)
 }
 
 #[tokio::test]
