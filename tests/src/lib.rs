@@ -6,12 +6,14 @@
 //! 4. [`tus`]: a hand-made client, for what the real dock would never send.
 //! 5. [`store`], [`catalogue`], [`bus`]: looking at what became of it; [`store::Root`] tries what must fail.
 //! 6. [`history`]: the whole world after a run, against every invariant.
-//! 7. [`otlp`]: a collector for traces.
+//! 7. [`hostile`]: what must hold of every reader of input from outside.
+//! 8. [`otlp`]: a collector for traces.
 
 pub mod bus;
 pub mod catalogue;
 pub mod dock;
 pub mod history;
+pub mod hostile;
 pub mod otlp;
 pub mod recorder;
 pub mod site;

@@ -28,6 +28,7 @@ mod routes;
 mod serve;
 pub mod session;
 pub mod station;
+pub mod strangers;
 mod takeover;
 mod verdicts;
 

@@ -1,0 +1,86 @@
+//! Signed documents, manifests and facts.
+
+use custos_domain::{
+    declaration::Declaration,
+    dsse::{Document, Envelope, KeyId},
+    fact::Fact,
+    item::UnifiedCode,
+    keys,
+    manifest::Manifest,
+    receipt::{ErasePermit, Receipt},
+    seal::Seal,
+};
+
+use super::texts::{assert_key, assert_printable, assert_same_again};
+
+/// A declaration, signed or bare.
+pub fn declaration(bytes: &[u8]) {
+    for declared in [signed(bytes), serde_json::from_slice::<Declaration>(bytes).ok()].into_iter().flatten() {
+        assert_same_again(&declared);
+        let item = declared.item();
+        assert_key(&keys::claim(&item, &declared.root));
+        assert_key(&keys::manifest(&item.variant_of(&declared.root)));
+        let code = UnifiedCode::of(item);
+        assert_eq!(UnifiedCode::parse(&code.to_string()), Ok(code), "the code of a declared item");
+    }
+}
+
+/// A receipt, permit or seal, signed or bare.
+pub fn receipt(bytes: &[u8]) {
+    for receipt in [signed(bytes), serde_json::from_slice::<Receipt>(bytes).ok()].into_iter().flatten() {
+        assert_same_again(&receipt);
+        assert_key(&keys::manifest(receipt.code.key()));
+    }
+    if let Some(permit) = signed::<ErasePermit>(bytes) {
+        assert_same_again(&permit);
+        assert!(permit.seal.open::<Seal>(&[]).is_err(), "believed without a trusted key");
+    }
+    if let Some(seal) = signed::<Seal>(bytes) {
+        assert_same_again(&seal);
+        assert_key(&keys::seal(seal.code.key()));
+    }
+}
+
+/// A manifest.
+pub fn manifest(bytes: &[u8]) {
+    let Ok(manifest) = serde_json::from_slice::<Manifest>(bytes) else { return };
+    assert_same_again(&manifest);
+    assert_key(&keys::manifest(manifest.code.key()));
+    assert_key(&keys::original(&manifest.upload, manifest.ingested_at));
+    assert_key(&keys::derivation(manifest.code.key()));
+}
+
+/// A fact.
+pub fn fact(bytes: &[u8]) {
+    let Ok(fact) = serde_json::from_slice::<Fact>(bytes) else { return };
+    assert_same_again(&fact);
+    assert_key(&keys::fact(&fact));
+}
+
+/// A unified code as somebody typed it.
+pub fn code(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    match UnifiedCode::parse(text) {
+        Ok(code) => {
+            assert_eq!(code.to_string(), text, "one item has one code");
+            assert_key(&keys::manifest(code.key()));
+        }
+        Err(error) => {
+            let said = error.to_string();
+            assert_printable(&said);
+            assert!(said.len() <= 2048, "an error of {} bytes", said.len());
+        }
+    }
+}
+
+/// The document in an envelope. Nothing made by chance is signed by a key of the sender's choice that is not in the list.
+fn signed<D: Document + PartialEq + std::fmt::Debug>(bytes: &[u8]) -> Option<D> {
+    let envelope: Envelope = serde_json::from_slice(bytes).ok()?;
+    assert_same_again(&envelope);
+    assert!(envelope.open::<D>(&[KeyId([0; 32])]).is_err(), "believed a key that signs nothing");
+    let trusted: Vec<KeyId> = envelope.signers().collect();
+    if let Ok(opened) = envelope.open::<D>(&trusted) {
+        assert_eq!(envelope.peek::<D>().as_ref(), Ok(&opened), "what was verified is what is read");
+    }
+    envelope.peek().ok()
+}
