@@ -5,6 +5,9 @@ use custos_proto::{Announcement, MAX_BYTES, subject::BusSubject};
 use super::texts::{assert_key, assert_printable};
 
 /// An announcement.
+///
+/// # Panics
+/// When a property does not hold.
 pub fn announcement(bytes: &[u8]) {
     match Announcement::decode(bytes) {
         Ok(announcement) => {

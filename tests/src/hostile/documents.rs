@@ -14,6 +14,9 @@ use custos_domain::{
 use super::texts::{assert_key, assert_printable, assert_same_again};
 
 /// A declaration, signed or bare.
+///
+/// # Panics
+/// When a property does not hold.
 pub fn declaration(bytes: &[u8]) {
     for declared in [signed(bytes), serde_json::from_slice::<Declaration>(bytes).ok()].into_iter().flatten() {
         assert_same_again(&declared);
@@ -26,22 +29,29 @@ pub fn declaration(bytes: &[u8]) {
 }
 
 /// A receipt, permit or seal, signed or bare.
+///
+/// # Panics
+/// When a property does not hold.
 pub fn receipt(bytes: &[u8]) {
     for receipt in [signed(bytes), serde_json::from_slice::<Receipt>(bytes).ok()].into_iter().flatten() {
         assert_same_again(&receipt);
         assert_key(&keys::manifest(receipt.code.key()));
     }
-    if let Some(permit) = signed::<ErasePermit>(bytes) {
+    for permit in [signed(bytes), serde_json::from_slice::<ErasePermit>(bytes).ok()].into_iter().flatten() {
         assert_same_again(&permit);
+        assert_key(&keys::permit(permit.code.key()));
         assert!(permit.seal.open::<Seal>(&[]).is_err(), "believed without a trusted key");
     }
-    if let Some(seal) = signed::<Seal>(bytes) {
+    for seal in [signed(bytes), serde_json::from_slice::<Seal>(bytes).ok()].into_iter().flatten() {
         assert_same_again(&seal);
         assert_key(&keys::seal(seal.code.key()));
     }
 }
 
 /// A manifest.
+///
+/// # Panics
+/// When a property does not hold.
 pub fn manifest(bytes: &[u8]) {
     let Ok(manifest) = serde_json::from_slice::<Manifest>(bytes) else { return };
     assert_same_again(&manifest);
@@ -51,6 +61,9 @@ pub fn manifest(bytes: &[u8]) {
 }
 
 /// A fact.
+///
+/// # Panics
+/// When a property does not hold.
 pub fn fact(bytes: &[u8]) {
     let Ok(fact) = serde_json::from_slice::<Fact>(bytes) else { return };
     assert_same_again(&fact);
@@ -58,6 +71,9 @@ pub fn fact(bytes: &[u8]) {
 }
 
 /// A unified code as somebody typed it.
+///
+/// # Panics
+/// When a property does not hold.
 pub fn code(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     match UnifiedCode::parse(text) {

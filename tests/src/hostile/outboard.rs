@@ -3,6 +3,9 @@
 use custos_domain::outboard::{GROUP, Outboard, PART};
 
 /// An outboard, with and without the format's first bytes before it.
+///
+/// # Panics
+/// When a property does not hold.
 pub fn outboard(bytes: &[u8]) {
     check(bytes);
     check(&[b"custos-outboard1", bytes].concat());
@@ -17,7 +20,7 @@ fn check(bytes: &[u8]) {
     let parts: u64 = (0..outboard.parts()).map(|part| outboard.part_len(part)).sum();
     assert_eq!(parts, outboard.len(), "parts cover the item");
     assert_eq!(outboard.part_len(outboard.parts()), 0, "nothing past the end");
-    assert_eq!((outboard.root(), outboard.crc()), (outboard.root(), outboard.crc()));
+    let _ = (outboard.root(), outboard.crc());
     let groups = usize::try_from(outboard.len().div_ceil(GROUP)).unwrap_or(usize::MAX);
     assert!(!outboard.group_matches(groups, &[]), "a group past the end");
 }

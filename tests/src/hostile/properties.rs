@@ -1,5 +1,7 @@
 //! The same functions on damaged samples, bounded.
 
+use base64::Engine as _;
+use custos_domain::manifest::StoredObject;
 use proptest::{prelude::*, sample::Index};
 
 use super::{bus, documents, outboard, recorder, services};
@@ -88,11 +90,13 @@ fn damaged(samples: &'static [&'static [u8]]) -> impl Strategy<Value = Vec<u8>> 
 
 const DECLARATIONS: [&[u8]; 2] =
     [include_bytes!("samples/declaration.json"), include_bytes!("samples/declaration-payload.json")];
-const RECEIPTS: [&[u8]; 4] = [
+const RECEIPTS: [&[u8]; 6] = [
     include_bytes!("samples/receipt.json"),
     include_bytes!("samples/receipt-payload.json"),
     include_bytes!("samples/permit.json"),
+    include_bytes!("samples/permit-payload.json"),
     include_bytes!("samples/seal.json"),
+    include_bytes!("samples/seal-payload.json"),
 ];
 const MANIFESTS: [&[u8]; 1] = [include_bytes!("samples/manifest.json")];
 const FACTS: [&[u8]; 13] = [
@@ -185,6 +189,22 @@ proptest! {
         bus::announcement(&bytes);
     }
 
+    /// What is damaged in the message's bytes mostly breaks its lengths; these are whole messages with odd texts in them.
+    #[test]
+    fn announcements_of_odd_objects(field in 0..3_usize, damages in proptest::collection::vec(damage(), 1..4)) {
+        let mut announcement = custos_proto::Announcement::decode(ANNOUNCEMENTS[0]).expect("a sample");
+        let StoredObject { bucket, key, version } = &mut announcement.object;
+        let text = match field {
+            0 => bucket,
+            1 => key,
+            _ => version,
+        };
+        let mut bytes = text.clone().into_bytes();
+        damages.iter().for_each(|damage| damage.apply(&mut bytes));
+        *text = String::from_utf8_lossy(&bytes).into_owned();
+        bus::announcement(&announcement.encode());
+    }
+
     #[test]
     fn recorder_file_names(bytes in damaged(&NAMES)) {
         recorder::file_name(&bytes);
@@ -198,6 +218,12 @@ proptest! {
     #[test]
     fn tus_headers(bytes in damaged(&HEADERS)) {
         services::tus_headers(&bytes);
+    }
+
+    #[test]
+    fn declarations_in_headers(bytes in damaged(&DECLARATIONS)) {
+        let value = base64::engine::general_purpose::STANDARD.encode(bytes);
+        services::tus_headers(format!("filename eA==,declaration {value}").as_bytes());
     }
 
     #[test]

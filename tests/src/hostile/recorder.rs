@@ -15,6 +15,9 @@ fn rules() -> &'static Rules {
 }
 
 /// A path on a recorder, any bytes at all.
+///
+/// # Panics
+/// When a property does not hold.
 pub fn file_name(bytes: &[u8]) {
     let shown = safe_name(bytes);
     assert!(shown.chars().count() <= MAX_SAFE_NAME, "too long: {shown:?}");
@@ -35,6 +38,9 @@ pub fn file_name(bytes: &[u8]) {
 }
 
 /// A recorder's statement about itself.
+///
+/// # Panics
+/// When a property does not hold.
 pub fn info_file(bytes: &[u8]) {
     let info = rules().recorder_info(bytes);
     let RecorderInfo { model, firmware, counters, problems, .. } = &info;

@@ -7,6 +7,9 @@ use custos_ingest::strangers::{upload_metadata, whole_number};
 use super::{documents, texts::assert_same_again};
 
 /// The headers of tus, any bytes at all.
+///
+/// # Panics
+/// When a property does not hold.
 pub fn tus_headers(bytes: &[u8]) {
     if let Ok(number) = whole_number(bytes) {
         let text = String::from_utf8_lossy(bytes);
@@ -23,6 +26,9 @@ pub fn tus_headers(bytes: &[u8]) {
 }
 
 /// A row of the dock's journal.
+///
+/// # Panics
+/// When a property does not hold.
 pub fn journal(bytes: &[u8]) {
     if let Ok(entry) = serde_json::from_slice::<Entry>(bytes) {
         assert_same_again(&entry);

@@ -127,12 +127,12 @@ fn holds(reading: &Reading<'_>, findings: &mut Findings) {
 }
 
 fn step(act: &Act, of: &str) -> Option<&'static str> {
-    let hold = match act {
-        Act::HoldPlaced { hold, .. }
-        | Act::HoldConfirmed { hold, .. }
-        | Act::HoldReleaseProposed { hold, .. }
-        | Act::HoldReleased { hold, .. } => hold,
-        _ => return None,
+    let (Act::HoldPlaced { hold, .. }
+    | Act::HoldConfirmed { hold, .. }
+    | Act::HoldReleaseProposed { hold, .. }
+    | Act::HoldReleased { hold, .. }) = act
+    else {
+        return None;
     };
     (hold.as_str() == of).then(|| act.name())
 }
