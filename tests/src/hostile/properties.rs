@@ -82,7 +82,9 @@ impl Damage {
 fn damaged(samples: &'static [&'static [u8]]) -> impl Strategy<Value = Vec<u8>> {
     let some = (0..samples.len(), proptest::collection::vec(damage(), 0..5)).prop_map(|(which, damages)| {
         let mut bytes = samples[which].to_vec();
-        damages.iter().for_each(|damage| damage.apply(&mut bytes));
+        for damage in &damages {
+            damage.apply(&mut bytes);
+        }
         bytes
     });
     prop_oneof![9 => some, 1 => proptest::collection::vec(any::<u8>(), 0..300)]
@@ -200,7 +202,9 @@ proptest! {
             _ => version,
         };
         let mut bytes = text.clone().into_bytes();
-        damages.iter().for_each(|damage| damage.apply(&mut bytes));
+        for damage in &damages {
+            damage.apply(&mut bytes);
+        }
         *text = String::from_utf8_lossy(&bytes).into_owned();
         bus::announcement(&announcement.encode());
     }
