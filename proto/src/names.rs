@@ -8,11 +8,12 @@ use custos_domain::{
 };
 
 /// Every act of the domain by its stable name, in the order of [`Act`].
-pub const ACTS: [&str; 17] = [
+pub const ACTS: [&str; 18] = [
     "dock_opened",
     "dock_closed",
     "deposited",
     "deposit_rejected",
+    "upload_abandoned",
     "sealed",
     "permit_issued",
     "derived",
@@ -79,12 +80,14 @@ pub enum Kind {
     Upload,
     /// The catalogue.
     Catalogue,
+    /// The store.
+    Store,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 7] =
-        [Self::Video, Self::Photo, Self::Audio, Self::Item, Self::Docking, Self::Upload, Self::Catalogue];
+    pub const ALL: [Self; 8] =
+        [Self::Video, Self::Photo, Self::Audio, Self::Item, Self::Docking, Self::Upload, Self::Catalogue, Self::Store];
 
     /// What `fact` is about, as far as the fact itself says.
     #[must_use]
@@ -95,6 +98,7 @@ impl Kind {
             (Subject::Docking { .. }, _) => Self::Docking,
             (Subject::Upload { .. }, _) => Self::Upload,
             (Subject::Catalogue { .. }, _) => Self::Catalogue,
+            (Subject::Store { .. }, _) => Self::Store,
         }
     }
 
@@ -115,6 +119,7 @@ impl Kind {
             Self::Docking => "docking",
             Self::Upload => "upload",
             Self::Catalogue => "catalogue",
+            Self::Store => "store",
         }
     }
 

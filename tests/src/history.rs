@@ -56,22 +56,41 @@ impl fmt::Display for Violation {
 
 /// Reads the world until it holds every invariant, for at most two minutes; answers it, for a later comparison.
 ///
-/// A breach of what must hold at every moment is waited for only once more: reading takes a while and the world moves meanwhile.
-///
 /// # Panics
 /// When invariants do not hold, with all violations.
 pub async fn assert_holds(site: &Site, log: &Log, before: Option<&World>) -> anyhow::Result<World> {
+    let read = || collect(site, log);
+    // A panic, not an error: the harness keeps the logs of a test that panics.
+    Ok(at_rest(read, before).await?.unwrap_or_else(|violations| panic!("{}", report(&violations))))
+}
+
+/// The same told instead of panicked about; and what is locked and was read before is only listed, not read again, so that
+/// many looks at a growing world stay short.
+pub async fn look_again(
+    site: &Site,
+    log: &Log,
+    before: Option<&World>,
+) -> anyhow::Result<Result<World, Vec<Violation>>> {
+    at_rest(|| collect::collect_since(site, log, before), before).await
+}
+
+/// A breach of what must hold at every moment is waited for only once more: reading takes a while and the world moves meanwhile.
+async fn at_rest<F: Future<Output = anyhow::Result<World>>>(
+    read: impl Fn() -> F,
+    before: Option<&World>,
+) -> anyhow::Result<Result<World, Vec<Violation>>> {
     let deadline = tokio::time::Instant::now() + TO_REST;
     let mut last: Vec<Violation> = Vec::new();
     loop {
-        let world = collect(site, log).await?;
+        let world = read().await?;
         let now = check(&world, before);
         if now.is_empty() {
-            return Ok(world);
+            return Ok(Ok(world));
         }
         let lasting = now.iter().any(|violation| violation.invariant.is_always() && last.contains(violation));
-        // A panic, not an error: the harness keeps the logs of a test that panics.
-        assert!(!lasting && tokio::time::Instant::now() < deadline, "{}", report(&now));
+        if lasting || tokio::time::Instant::now() >= deadline {
+            return Ok(Err(now));
+        }
         last = now;
         tokio::time::sleep(PAUSE).await;
     }

@@ -1,15 +1,19 @@
 //! A stack for one test, with what tests ask of it.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::OnceLock};
 
+use anyhow::{Context, ensure};
 use custos_local::{
     Owner, Part, Stack, StackConfig,
+    provision::database::DATABASE,
     secrets::Secret,
     seeds::{self, Station},
 };
 use custos_platform::vault::{StoreArgs, Vault};
 use jiff::SignedDuration;
 use tempfile::TempDir;
+
+use crate::proxy::{Kind, Proxy};
 
 /// A running stack and a scratch folder.
 pub struct Site {
@@ -18,6 +22,7 @@ pub struct Site {
     /// How long after a manifest a permit may be given, at the earliest.
     pub settle: SignedDuration,
     scratch: TempDir,
+    ingest: OnceLock<String>,
 }
 
 impl Site {
@@ -34,7 +39,40 @@ impl Site {
     /// Starts a stack of this configuration.
     pub async fn with(config: StackConfig) -> anyhow::Result<Self> {
         let settle = SignedDuration::from_secs(i64::try_from(config.settle_seconds)?);
-        Ok(Self { stack: Stack::start(config).await?, settle, scratch: tempfile::tempdir()? })
+        Ok(Self { stack: Stack::start(config).await?, settle, scratch: tempfile::tempdir()?, ingest: OnceLock::new() })
+    }
+
+    /// Puts a proxy between a service and the store, the bus or the database. It is in the way from the service's next start on.
+    pub async fn route(&self, service: Part, server: Part) -> anyhow::Result<Proxy> {
+        let kind = match server {
+            Part::Minio => Kind::S3,
+            Part::Nats => Kind::Nats,
+            _ => Kind::Postgres,
+        };
+        let proxy = Proxy::start(&self.stack.address(server), kind).await?;
+        let (name, url) = match server {
+            Part::Minio => ("CUSTOS_S3_ENDPOINT", proxy.url()),
+            Part::Nats => ("CUSTOS_NATS_URL", proxy.url()),
+            _ => {
+                let role = service.schema().with_context(|| format!("{service} keeps nothing in the database"))?;
+                let url = format!("postgres://{role}@{}/{DATABASE}?sslmode=disable", proxy.address());
+                ("CUSTOS_DATABASE_URL", url)
+            }
+        };
+        self.stack.set_env(service, name, url);
+        Ok(proxy)
+    }
+
+    /// Puts a proxy between the docks started from now on and ingest; once in the life of a site.
+    pub async fn route_docks(&self) -> anyhow::Result<Proxy> {
+        let proxy = Proxy::start(&self.stack.address(Part::Ingest), Kind::Bytes).await?;
+        ensure!(self.ingest.set(proxy.url()).is_ok(), "the docks have a proxy already");
+        Ok(proxy)
+    }
+
+    /// Where docks find ingest.
+    pub(crate) fn ingest_url(&self) -> String {
+        self.ingest.get().cloned().unwrap_or_else(|| self.stack.url(Part::Ingest))
     }
 
     /// A path in the test's scratch folder.
@@ -44,16 +82,22 @@ impl Site {
 
     /// The store with the administrator's credential, for looking.
     pub fn vault(&self) -> anyhow::Result<Vault> {
+        self.vault_of(Owner::Admin)
+    }
+
+    /// The store as somebody else has it.
+    pub fn vault_of(&self, owner: Owner) -> anyhow::Result<Vault> {
         let secrets = self.stack.secrets();
         let args = StoreArgs {
             s3_endpoint: self.stack.s3_endpoint(),
             s3_region: "us-east-1".to_owned(),
-            s3_access_key_file: secrets.file(Owner::Admin, Secret::S3AccessKey),
-            s3_secret_key_file: secrets.file(Owner::Admin, Secret::S3SecretKey),
+            s3_access_key_file: secrets.file(owner, Secret::S3AccessKey),
+            s3_secret_key_file: secrets.file(owner, Secret::S3SecretKey),
             s3_originals: "custos-originals".to_owned(),
             s3_intake: "custos-intake".to_owned(),
             s3_log: "custos-log".to_owned(),
             s3_derived: "custos-derived".to_owned(),
+            s3_probe: "custos-probe".to_owned(),
         };
         Ok(Vault::new(&args)?)
     }

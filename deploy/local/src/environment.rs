@@ -42,7 +42,7 @@ fn apis(stack: &Stack, text: &mut String) {
 
 fn store(stack: &Stack, text: &mut String) -> anyhow::Result<()> {
     let (key, secret) = stack.s3_credential(Owner::Admin)?;
-    let (endpoint, Buckets { originals, intake, log, derived }) = (stack.s3_endpoint(), store::buckets());
+    let (endpoint, Buckets { originals, intake, log, derived, probe }) = (stack.s3_endpoint(), store::buckets());
     heading(text, "The store. `aws s3 ls`, `mc ls custos` and everything else that reads these variables.");
     for (name, value) in [
         ("CUSTOS_S3_ENDPOINT", endpoint.as_str()),
@@ -53,6 +53,7 @@ fn store(stack: &Stack, text: &mut String) -> anyhow::Result<()> {
         ("CUSTOS_S3_INTAKE", &intake),
         ("CUSTOS_S3_LOG", &log),
         ("CUSTOS_S3_DERIVED", &derived),
+        ("CUSTOS_S3_PROBE", &probe),
         ("AWS_ENDPOINT_URL", &endpoint),
         ("AWS_ACCESS_KEY_ID", &key),
         ("AWS_SECRET_ACCESS_KEY", &secret),
@@ -96,13 +97,16 @@ fn documents(stack: &Stack, text: &mut String) -> anyhow::Result<()> {
         text,
         "Who is who. `curl --cacert \"$CUSTOS_CA\" …`; docks add --cert \"$CUSTOS_DOCK_CERT\" --key \"$CUSTOS_DOCK_KEY\",",
     );
+    text.push_str("# any tus client of a station that is registered for it shows \"$CUSTOS_PLAIN_CERT\" and \"$CUSTOS_PLAIN_KEY\",\n");
     text.push_str("# people -H \"Authorization: Bearer $(deploy/local/token e-auditor)\".\n");
     let station = seeds::station(TENANT)?;
-    let dock = stack.station(&station)?;
+    let (dock, plain) = (stack.station(&station)?, stack.station(&seeds::plain_station()?)?);
     for (name, value) in [
         ("CUSTOS_CA", stack.authority.root().certificate),
         ("CUSTOS_DOCK_CERT", dock.certificate),
         ("CUSTOS_DOCK_KEY", dock.key),
+        ("CUSTOS_PLAIN_CERT", plain.certificate),
+        ("CUSTOS_PLAIN_KEY", plain.key),
         ("CUSTOS_DOCK_STATE", stack.folders.dock(station.id.as_str())),
         ("CUSTOS_TRUST_FILE", stack.folders.trust()),
         ("CUSTOS_JWKS", stack.folders.jwks()),

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use custos_domain::station::Registration;
 use custos_platform::clock::Clock;
 use futures::future::try_join_all;
 use serde_json::json;
@@ -15,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::{
     certificates::Authority,
-    config::StackConfig,
+    config::{Server, StackConfig},
     environment,
     folders::{self, Folders},
     health::Health,
@@ -24,9 +25,9 @@ use crate::{
     part::Part,
     ports::{Lease, Ports},
     process::Process,
-    provision::{bus, database, store},
+    provision::{bus, database, register, store},
     secrets::{Owner, Secrets},
-    servers::{self, minio, nats, postgres},
+    servers::{self, minio, nats, postgres, seaweedfs},
     services,
     state::State,
     steps::Steps,
@@ -84,7 +85,7 @@ impl Stack {
         let authority = Authority::ensure(&folders, clock.now(), &mut rng)?;
         write_public_keys(&folders, &secrets)?;
         Ok(Self {
-            health: Health::new(ports, &folders, &secrets)?,
+            health: Health::new(ports, config.store, &folders, &secrets)?,
             environment: Mutex::new(config.environment.clone()),
             processes: Mutex::default(),
             config,
@@ -104,7 +105,12 @@ impl Stack {
         let address = format!("127.0.0.1:{}", self.ports.work(Part::Minio));
         let mc = store::Mc::new(&self.config.servers, &self.folders, &address, &self.secrets)?;
         tokio::try_join!(
-            async { store::provision(&mc, &self.folders, &self.secrets).await.context("setting up the store") },
+            async {
+                let server = self.config.store;
+                store::provision(&mc, server, &self.folders, &self.secrets).await.context("setting up the store")?;
+                let stations = register::seeded()?;
+                self.register(stations).await.map(drop)
+            },
             async { bus::provision(self.ports, &self.secrets).await.context("setting up the bus") },
             async {
                 let port = self.ports.work(Part::Postgres);
@@ -112,6 +118,14 @@ impl Stack {
             },
         )
         .map(drop)
+    }
+
+    /// Publishes the register of stations; answers its number. Nothing is written when it says so already.
+    pub async fn register(&self, stations: Vec<Registration>) -> anyhow::Result<u64> {
+        let key = self.secrets.register_key()?;
+        let (endpoint, now) = (self.s3_endpoint(), self.clock.now());
+        let published = register::publish(&endpoint, &self.secrets, &key, now, stations);
+        published.await.context("publishing the register of stations")
     }
 
     /// Makes sure that `part` runs and is ready; returns whether it had to be started.
@@ -156,7 +170,10 @@ impl Stack {
             detached: self.config.detached,
         };
         match part {
-            Part::Minio => minio::launch(&setting),
+            Part::Minio => match self.config.store {
+                Server::Minio => minio::launch(&setting),
+                Server::SeaweedFs => seaweedfs::launch(&setting),
+            },
             Part::Nats => nats::launch(&setting),
             Part::Postgres => {
                 postgres::create(&setting).await?;
@@ -242,6 +259,10 @@ fn write_public_keys(folders: &Folders, secrets: &Secrets) -> anyhow::Result<()>
     let public = |service| -> anyhow::Result<String> {
         Ok(hex::encode(secrets.signing_key(Owner::Service(service))?.verifying_key().as_bytes()))
     };
-    let trust = json!({"receipt": [public(Part::Ingest)?], "seal": [public(Part::Hashing)?]});
+    let trust = json!({
+        "receipt": [public(Part::Ingest)?],
+        "seal": [public(Part::Hashing)?],
+        "stations": [hex::encode(secrets.register_key()?.verifying_key().as_bytes())],
+    });
     folders::write(&folders.trust(), serde_json::to_vec_pretty(&trust)?)
 }

@@ -8,16 +8,15 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use bytes::Bytes;
 use custos_domain::{
     calendar,
-    declaration::Declaration,
-    digest::Root,
+    digest::{Crc64, Root},
     fact::{Act, Fact, IncidentClass, Subject},
     ids::UploadId,
-    item::UnifiedCode,
+    item::{ItemKey, UnifiedCode},
     keys,
     manifest::{Manifest, StoredObject},
     outboard::Outboard,
 };
-use custos_platform::vault::{documents::Created, read::VersionHead};
+use custos_platform::vault::{documents::Created, probe::StoreMode, read::VersionHead};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Mutex, watch};
 use tracing::Instrument;
@@ -25,8 +24,10 @@ use tracing::Instrument;
 use crate::{
     Ingest,
     error::IngestError,
+    expected::Expected,
     progress::{self, Progress, Received, multipart},
     session::{Session, Stage},
+    settle::{self, Settled},
 };
 
 /// A finished deposit.
@@ -103,33 +104,60 @@ impl Committer {
 /// One deposit's last steps, in order.
 #[tracing::instrument(name = "ingest.commit.run", skip_all, fields(upload = %session.upload, item))]
 async fn commit(ingest: &Ingest, session: Session) -> Result<Deposit, IngestError> {
-    let outboard = ingest.outboard(&session).await?;
-    let original = original(ingest, &session, &outboard).await?;
+    let (original, outboard) = match ingest.expected(&session).await? {
+        Expected::Outboard(outboard) => (original(ingest, &session, &outboard).await?, outboard),
+        Expected::Length(layout) => match settle::settle(ingest, &session, layout).await? {
+            Settled::Made(original, outboard) => (original, outboard),
+            Settled::Known(deposit) => return adopt(ingest, &session, *deposit).await,
+        },
+    };
     let head = read_back(ingest, &session, &outboard, &original).await?;
     let (proof, locked_until) = lock(ingest, &session, &outboard, &head).await?;
-    let deposit = write_manifest(ingest, &session, &original, &proof, locked_until).await?;
+    let deposit = write_manifest(ingest, &session, &original, (&outboard, &proof), locked_until).await?;
+    adopt(ingest, &session, deposit).await
+}
+
+/// Makes a deposit the end of this upload: states it, should that not have been done, and closes the session.
+pub(crate) async fn adopt(ingest: &Ingest, session: &Session, deposit: Deposit) -> Result<Deposit, IngestError> {
     tracing::Span::current().record("item", deposit.manifest.code.to_string());
-    state(ingest, &session.declaration, &deposit).await?;
-    finish(ingest, &session, &deposit).await;
+    state(ingest, &deposit).await?;
+    finish(ingest, session, &deposit).await;
     Ok(deposit)
+}
+
+/// The deposit that already holds these bytes for this item, as the first or as a variant.
+pub(crate) async fn deposited(ingest: &Ingest, item: &ItemKey, root: &Root) -> Result<Option<Deposit>, IngestError> {
+    for key in [item.variant_of(root), item.clone()] {
+        let found = ingest.vault.read_first(&ingest.vault.buckets().originals, &keys::manifest(&key)).await?;
+        if let Some(document) = found {
+            let deposit = Deposit::read(&document.bytes, document.object)?;
+            if deposit.manifest.root == *root {
+                return Ok(Some(deposit));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// The original's version; makes the object of its parts when that was not done yet.
 async fn original(ingest: &Ingest, session: &Session, outboard: &Outboard) -> Result<StoredObject, IngestError> {
-    match progress::of(&ingest.vault, session, outboard).await? {
+    let expected = Expected::Outboard(outboard.clone());
+    match progress::of(&ingest.vault, session, &expected).await? {
         Progress::Stored(object) => Ok(object),
         Progress::Lost => Err(ingest.lose(session, "the store knows neither the upload nor the object").await),
-        Progress::Receiving(received) => complete(ingest, session, outboard, received).await,
+        Progress::Receiving(received) => complete(ingest, session, &expected, received, outboard.crc()).await,
     }
 }
 
-async fn complete(
+/// Makes the object of its parts, whose checksum as a whole is `full`.
+pub(crate) async fn complete(
     ingest: &Ingest,
     session: &Session,
-    outboard: &Outboard,
+    expected: &Expected,
     received: Received,
+    full: Crc64,
 ) -> Result<StoredObject, IngestError> {
-    let upload_id = session.multipart.as_ref().filter(|_| received.contiguous == outboard.parts());
+    let upload_id = session.multipart.as_ref().filter(|_| received.contiguous == expected.parts());
     let Some(upload_id) = upload_id else {
         return Err(IngestError::Offset { offset: received.offset(session.length()) });
     };
@@ -140,12 +168,12 @@ async fn complete(
         return Err(ingest.lose(session, "it rested so long that its lock would be too short").await);
     }
     let parts: Vec<_> = received.parts.into_values().collect();
-    let answer = ingest.vault.complete(multipart(&ingest.vault, session, upload_id), &parts, outboard.crc()).await;
+    let answer = ingest.vault.complete(multipart(&ingest.vault, session, upload_id), &parts, full).await;
     if let Err(error) = &answer {
         tracing::warn!(upload = %session.upload, error = %error, "complete did not succeed; looking at what stands");
     }
     // The answer does not decide, the store's state does: by key and nonce, never by a listing of parts.
-    match (progress::of(&ingest.vault, session, outboard).await?, answer) {
+    match (progress::of(&ingest.vault, session, expected).await?, answer) {
         (Progress::Stored(object), _) => Ok(object),
         (Progress::Lost, _) => Err(ingest.lose(session, "the store destroyed the upload while completing it").await),
         (Progress::Receiving(_), Err(error)) => Err(error.into()),
@@ -182,7 +210,12 @@ async fn lock(
     head: &VersionHead,
 ) -> Result<(StoredObject, Timestamp), IngestError> {
     let floor = ingest.floor(session.tenant(), ingest.trusted_now()?)?;
-    if head.locked_until.is_none() {
+    // A store that dropped the headers may have applied the bucket's default retention instead.
+    let asked = session.lock_begun;
+    let dropped = head.locked_until.is_none_or(|until| asked.is_some_and(|asked| until < asked));
+    if dropped && ingest.store_mode == StoreMode::Repair {
+        crate::metrics::lock_repaired();
+    } else if dropped {
         tracing::error!(original = %head.object.key, "the store dropped the lock headers; locking now");
         crate::metrics::lock_dropped();
     }
@@ -202,35 +235,35 @@ async fn write_manifest(
     ingest: &Ingest,
     session: &Session,
     original: &StoredObject,
-    outboard: &StoredObject,
+    (outboard, proof): (&Outboard, &StoredObject),
     locked_until: Timestamp,
 ) -> Result<Deposit, IngestError> {
-    let declared = &session.declaration;
+    let (basis, origin, root) = (&session.basis, session.basis.origin(), outboard.root());
     let manifest = |code: UnifiedCode, now: Timestamp| Manifest {
         code,
-        kind: declared.kind,
-        unit: declared.unit.clone(),
-        station: declared.station.clone(),
-        officer: declared.officer.clone(),
+        kind: basis.kind(),
+        unit: origin.unit.clone(),
+        station: origin.station.clone(),
+        officer: basis.officer().cloned(),
         original: original.clone(),
-        length: declared.length,
-        root: declared.root,
-        crc: declared.crc,
-        outboard: outboard.clone(),
-        declaration: session.envelope.clone(),
+        length: outboard.len(),
+        root,
+        crc: outboard.crc(),
+        outboard: proof.clone(),
+        evidence: basis.evidence(),
         station_certificate: session.station_certificate.clone(),
         ingested_at: now,
         locked_until,
         upload: session.upload.clone(),
         trace: session.trace.clone(),
     };
-    let item = declared.item();
+    let item = basis.item();
     let now = ingest.trusted_now()?;
     let first = create_manifest(ingest, manifest(UnifiedCode::of(item.clone()), now)).await?;
-    if first.manifest.root == declared.root {
+    if first.manifest.root == root {
         return Ok(first);
     }
-    create_manifest(ingest, manifest(UnifiedCode::of(item.variant_of(&declared.root)), now)).await
+    create_manifest(ingest, manifest(UnifiedCode::of(item.variant_of(&root)), now)).await
 }
 
 async fn create_manifest(ingest: &Ingest, manifest: Manifest) -> Result<Deposit, IngestError> {
@@ -252,16 +285,11 @@ impl Deposit {
 }
 
 /// States what happened; durable before the receipt, announced without anybody waiting.
-pub(crate) async fn state(ingest: &Ingest, declared: &Declaration, deposit: &Deposit) -> Result<(), IngestError> {
+pub(crate) async fn state(ingest: &Ingest, deposit: &Deposit) -> Result<(), IngestError> {
     let manifest = &deposit.manifest;
-    let subject = Subject::item(&manifest.code, manifest.ingested_at);
-    let deposited = Act::Deposited { item_kind: manifest.kind, manifest: deposit.object.clone() };
-    let mut fact = ingest.fact(manifest.code.key().tenant.clone(), subject, deposited, "");
-    fact.at = manifest.ingested_at;
-    fact.unit = Some(manifest.unit.clone());
-    fact.trace.clone_from(&manifest.trace);
+    let fact = deposited_fact(ingest, deposit);
     let cause = ingest.state(fact.clone()).await?;
-    for (class, detail) in odd(manifest, declared) {
+    for (class, detail) in odd(manifest) {
         let incident = Act::IncidentOpened { class, detail };
         let incident = ingest.fact(fact.tenant.clone(), fact.subject.clone(), incident, class.as_str());
         let (cause, unit, trace) = (Some(cause.clone()), fact.unit.clone(), fact.trace.clone());
@@ -270,11 +298,21 @@ pub(crate) async fn state(ingest: &Ingest, declared: &Declaration, deposit: &Dep
     Ok(())
 }
 
+/// The fact of a deposit, whenever it is stated.
+pub(crate) fn deposited_fact(ingest: &Ingest, deposit: &Deposit) -> Fact {
+    let manifest = &deposit.manifest;
+    let subject = Subject::item(&manifest.code, manifest.ingested_at);
+    let deposited = Act::Deposited { item_kind: manifest.kind, manifest: deposit.object.clone() };
+    let fact = ingest.fact(manifest.code.key().tenant.clone(), subject, deposited, "");
+    let (unit, trace) = (Some(manifest.unit.clone()), manifest.trace.clone());
+    Fact { at: manifest.ingested_at, unit, trace, ..fact }
+}
+
 /// What a person should look at although the item is safe.
-fn odd(manifest: &Manifest, declared: &Declaration) -> Vec<(IncidentClass, String)> {
+fn odd(manifest: &Manifest) -> Vec<(IncidentClass, String)> {
     let mut odd = Vec::new();
     if let Some(variant) = &manifest.code.key().variant {
-        let first = UnifiedCode::of(declared.item());
+        let first = UnifiedCode::of(ItemKey { variant: None, ..manifest.code.key().clone() });
         let (root, variant) = (manifest.root.short(), variant.as_str());
         let detail =
             format!("other bytes (BLAKE3 {root}) came for {first}; kept as variant {variant} beside the first");
@@ -283,7 +321,9 @@ fn odd(manifest: &Manifest, declared: &Declaration) -> Vec<(IncidentClass, Strin
     // A recorder whose battery ran flat starts again in 2015; a mistyped year may be 2099. Neither touches the lock (INV-11).
     let ingested = calendar::shanghai(manifest.ingested_at);
     let plausible = ingested.saturating_sub(PLAUSIBLE_PAST)..=ingested.saturating_add(PLAUSIBLE_FUTURE);
-    if let Some(started) = declared.started_at_device.filter(|started| !plausible.contains(started)) {
+    // Verified when it came: an unreadable declaration is no deposit's.
+    let started = manifest.evidence.started_at_device().ok().flatten();
+    if let Some(started) = started.filter(|started| !plausible.contains(started)) {
         let detail = format!("the recorder's clock said {started} for what was docked on {}; see D-7", ingested.date());
         odd.push((IncidentClass::Clock, detail));
     }
@@ -296,6 +336,7 @@ async fn finish(ingest: &Ingest, session: &Session, deposit: &Deposit) {
     if let Err(error) = ingest.sessions.update(&session.upload, |session| session.stage = done.clone()).await {
         tracing::debug!(upload = %session.upload, error = %error, "the session was not marked as committed");
     }
+    ingest.quotas.settle(&session.upload);
     ingest.discard_leftovers(&session.upload).await;
     let waited = ingest.clock.now().duration_since(session.begun);
     crate::metrics::deposited(

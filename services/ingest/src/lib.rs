@@ -4,56 +4,84 @@
 //! A deposit's way, in reading order:
 //!
 //! 1. [`docking`]: a recorder is connected; what it holds is written down.
-//! 2. [`declare`]: POST: a signed declaration becomes a [`session`].
+//! 2. [`declare`]: POST: a signed declaration becomes a [`session`]; from a station in the `register` that is allowed to, also
+//!    what a `plain` client says. Either is its [`basis`].
 //! 3. [`prove`]: PUT outboard: from now on every MiB can be checked.
 //! 4. [`receive`]: PATCH and HEAD: [`append`] takes bytes, [`assembler`] checks them, [`progress`] says what is durable.
+//!    Without an outboard one is [`growing`]; `settle` compares it with what was said.
 //! 5. [`commit`]: Complete, read-back, lock, manifest, fact.
 //! 6. [`hand_out`]: the receipt, and later the erase permit.
-//! 7. [`reconcile`]: what a crash left half done is finished.
+//! 7. [`reconcile`]: what a crash left half done is finished; [`reap`]: what nobody finishes is dropped; [`audit`]: what nobody of us
+//!    stored is noticed.
+//!
+//! Load: [`admission`] decides who gets memory next, [`budget`] hands it out, [`pace`] cuts slow senders, [`quota`] bounds what is
+//! under way.
+//!
+//! Before any of it: [`probe`]: a store that does not keep what this rests on is not given any footage.
 
+pub mod admission;
 pub mod append;
 pub mod assembler;
+pub mod audit;
+pub mod basis;
+pub mod budget;
+pub mod checksum;
 pub mod commit;
 pub mod declare;
+mod digests;
 pub mod docking;
 mod error;
+pub mod expected;
+pub mod growing;
 pub mod hand_out;
 mod headers;
+mod limits;
 mod metrics;
+pub mod pace;
+mod plain;
+pub mod probe;
 pub mod progress;
 pub mod prove;
+pub mod quota;
+pub mod reap;
 pub mod receive;
 pub mod reconcile;
+mod register;
 mod routes;
 mod serve;
 pub mod session;
+mod settle;
 pub mod station;
 pub mod strangers;
 mod takeover;
+pub mod target;
+mod tus;
 mod verdicts;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use custos_domain::{
     fact::{Act, Actor, Fact, Subject, fact_id},
     ids::{FactId, TenantId},
-    outboard::Outboard,
     policy::PolicySet,
+    recorder::Rules,
 };
 use custos_platform::{
     clock::Clock,
     facts::FactLog,
     lifecycle::Lifecycle,
     signer::{Signer, Trust},
-    vault::Vault,
+    vault::{Vault, probe::StoreMode, skew::StoreClock},
 };
 use jiff::Timestamp;
-use tokio::sync::Semaphore;
 
 pub use error::IngestError;
-pub use serve::{Args, serve};
+pub use serve::{Args, Command, serve};
 
-use crate::{commit::Committer, serve::StoreClock, session::Sessions, takeover::Takeover};
+use crate::{
+    budget::Budget, commit::Committer, probe::Gate, quota::Quotas, register::Register, session::Sessions,
+    takeover::Takeover,
+};
 
 /// Everything the verbs share.
 #[derive(Debug)]
@@ -64,11 +92,19 @@ pub struct Ingest {
     policies: PolicySet,
     signer: Signer,
     trust: Trust,
+    register: Register,
+    /// What file names of recorders mean.
+    names: Rules,
     clock: Clock,
     store_clock: StoreClock,
+    /// What is asked of the store.
+    store_mode: StoreMode,
+    /// Closed until the store has been tried.
+    gate: Gate,
     lifecycle: Lifecycle,
-    /// Memory for parts: one permit is one part of 8 MiB.
-    budget: Arc<Semaphore>,
+    budget: Budget,
+    quotas: Quotas,
+    pace: pace::Terms,
     takeover: Takeover,
     commits: Committer,
     /// How long after the manifest a permit may be given, at the earliest.
@@ -78,28 +114,13 @@ pub struct Ingest {
 impl Ingest {
     /// The time, if our clock and the store's agree well enough to compute a lock from it.
     fn trusted_now(&self) -> Result<Timestamp, IngestError> {
-        self.store_clock.check()?;
-        Ok(self.clock.now())
+        Ok(self.store_clock.now()?)
     }
 
     /// The first date of a lock begun now, by the tenant's policy.
     fn floor(&self, tenant: &TenantId, now: Timestamp) -> Result<Timestamp, IngestError> {
         let policy = self.policies.get(tenant).map_err(|e| IngestError::Foreign(e.to_string()))?;
         Ok(policy.floor_until(now))
-    }
-
-    /// The outboard of a session: from the intake bucket, or from beside the original once it is there.
-    async fn outboard(&self, session: &session::Session) -> Result<Outboard, IngestError> {
-        use custos_domain::keys;
-        let buckets = self.vault.buckets();
-        let under_way = self.vault.read_latest(&buckets.intake, &keys::intake_outboard(&session.upload)).await?;
-        let document = match under_way {
-            Some(document) => Some(document),
-            None => self.vault.read_first(&buckets.originals, &keys::outboard(&session.upload, session.begun)).await?,
-        };
-        let document = document.ok_or(IngestError::OutboardRequired)?;
-        Outboard::decode(&document.bytes)
-            .map_err(|e| IngestError::Internal(format!("the stored outboard is unreadable: {e}")))
     }
 
     /// A fact of this service about `subject`, now.
@@ -119,9 +140,14 @@ impl Ingest {
 
     /// Makes a fact durable and lets it be announced; nobody waits for the bus.
     async fn state(&self, fact: Fact) -> Result<FactId, IngestError> {
+        self.state_once(fact).await.map(|(id, _)| id)
+    }
+
+    /// The same; tells whether it was news.
+    async fn state_once(&self, fact: Fact) -> Result<(FactId, bool), IngestError> {
         let stated = self.facts.state(&fact).await?;
-        let id = stated.fact.id.clone();
+        let (id, new) = (stated.fact.id.clone(), stated.new);
         self.facts.announce_later(stated);
-        Ok(id)
+        Ok((id, new))
     }
 }

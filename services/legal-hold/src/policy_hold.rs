@@ -6,15 +6,15 @@ use custos_domain::{
     ids::{HoldId, PersonId},
     policy::Obligation,
 };
+use custos_platform::{db::Moment, item};
 
 use crate::{
     LegalHold,
     error::LegalHoldError,
     facts,
     hold::{Hold, Origin},
-    item,
     ledger::ItemRef,
-    metrics, moment,
+    metrics,
 };
 
 /// Who placed it, in place of a person.
@@ -66,7 +66,7 @@ fn hold(item: &ItemRef, reason: HoldReason, extended: &Fact) -> Option<Hold> {
         reason,
         permanence: Permanence::Open,
         placed_by: PersonId::parse(POLICY).ok()?,
-        placed_at: moment::kept(extended.at),
+        placed_at: Moment::cut(extended.at).0,
         confirmed: None,
         proposed: None,
         released: None,

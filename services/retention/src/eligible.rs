@@ -16,6 +16,7 @@ use custos_platform::{
         extract::{Json, Query},
         problem::Document,
     },
+    item::StoredItem,
     vault::StoreError,
 };
 use futures::future::try_join_all;
@@ -23,7 +24,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{Retention, error::RetentionError, item::Item, ledger::Entry, obligations::KeptItem};
+use crate::{Retention, error::RetentionError, ledger::Entry, obligations::KeptItem};
 
 /// Most items of one page: each is looked up in the store.
 const MOST: i64 = 100;
@@ -59,7 +60,18 @@ pub struct Eligible {
 
 /// Items whose deletion may be proposed, as the store has them at this moment. A page may hold fewer than asked for, or none,
 /// and still not be the last: see `next`.
-#[utoipa::path(get, path = "/v1/eligible", tag = "retention", params(Asked), security(("token" = [])), responses((status = 200, body = Eligible), (status = 401, body = Document), (status = 403, body = Document), (status = 422, body = Document), (status = 503, body = Document)))]
+#[utoipa::path(
+    get,
+    path = "/v1/eligible",
+    tag = "retention",
+    params(Asked),
+    security(("token" = [])),
+    responses(
+        (status = 200, body = Eligible),
+        (status = 403, body = Document),
+        (status = 422, body = Document)
+    )
+)]
 pub async fn eligible(
     State(retention): State<Arc<Retention>>,
     person: Person,
@@ -86,16 +98,17 @@ struct Page {
 
 impl Asked {
     fn checked(self, person: &Person) -> Result<Page, Problem> {
-        let wrong = |error: &dyn std::fmt::Display| Problem::unprocessable(error.to_string());
-        let tenant = self.tenant.as_deref().map(TenantId::parse).transpose().map_err(|e| wrong(&e))?;
-        let unit = self.unit.as_deref().map(UnitPath::parse).transpose().map_err(|e| wrong(&e))?;
+        let tenant = self.tenant.as_deref().map(TenantId::parse).transpose();
+        let tenant = tenant.map_err(|error| Problem::unreadable("tenant", &error))?;
+        let unit = self.unit.as_deref().map(UnitPath::parse).transpose();
+        let unit = unit.map_err(|error| Problem::unreadable("unit", &error))?;
         let limit = self.limit.unwrap_or(50);
         if !(1..=MOST).contains(&limit) {
             return Err(Problem::unprocessable(format!("limit: choose 1 to {MOST}")));
         }
         let after = self.after.as_deref().map(|text| {
             parse_place(text)
-                .ok_or_else(|| Problem::unprocessable("after: pass the `next` of an earlier page as it was given"))
+                .ok_or_else(|| Problem::unreadable("after", &"pass the `next` of an earlier page as it was given"))
         });
         Ok(Page {
             tenant: tenant.unwrap_or_else(|| person.tenant.clone()),
@@ -109,26 +122,26 @@ impl Asked {
 impl Retention {
     async fn eligible_page(&self, page: &Page) -> Result<Eligible, RetentionError> {
         // The clock that decides is the one the store judges its locks by.
-        let now = crate::skew::trusted_now(&self.vault, &self.clock).await?;
+        let now = custos_platform::vault::skew::trusted_now(&self.vault, &self.clock).await?;
         let after = page.after.as_ref().map(|(at, code)| (*at, code));
         let candidates = self.ledger.ended(&page.tenant, &page.unit, now, after, page.limit).await?;
-        let free = try_join_all(candidates.iter().map(|entry| self.is_free(&entry.code, now))).await?;
+        let free = try_join_all(candidates.iter().map(|entry| self.is_free(entry, now))).await?;
         let full = i64::try_from(candidates.len()).is_ok_and(|count| count == page.limit);
         let next = candidates.last().filter(|_| full).and_then(place);
         let mut items = Vec::new();
         for (entry, free) in candidates.iter().zip(free) {
             if free {
-                items.push(KeptItem::of(entry));
+                items.push(KeptItem::of(entry, &[], false));
             }
         }
         Ok(Eligible { still_kept: candidates.len() - items.len(), items, next, never: None })
     }
 
-    /// Whether the store neither locks nor holds any version of the item. An item that is gone or disturbed is an incident, not
-    /// a candidate.
-    async fn is_free(&self, code: &UnifiedCode, now: Timestamp) -> Result<bool, StoreError> {
-        let Some(item) = Item::find(&self.vault, code).await? else { return Ok(false) };
-        if !item.disturbed.is_empty() {
+    /// Whether no hold stands by the log, and the store neither locks nor holds any version of the item. An item that is gone or
+    /// disturbed is an incident, not a candidate.
+    async fn is_free(&self, entry: &Entry, now: Timestamp) -> Result<bool, StoreError> {
+        let Some(item) = StoredItem::find(&self.vault, &entry.code).await? else { return Ok(false) };
+        if !item.disturbed.is_empty() || !self.history.holds(&entry.code, entry.ingested_at).await?.is_empty() {
             return Ok(false);
         }
         for object in &item.objects {

@@ -1,5 +1,7 @@
 //! Seeds for what real servers make impossible, or what is quicker shown so: the collected world with one value changed.
 
+#![expect(clippy::expect_used, reason = "a seed that finds nothing to break is a broken test")]
+
 use anyhow::Context;
 use custos_domain::{
     digest::Root,
@@ -16,12 +18,11 @@ use custos_domain::{
 use custos_tests::history::{Invariant, World, world::Version};
 use ed25519_dalek::SigningKey;
 use jiff::{SignedDuration, ToSpan as _};
-use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 use super::{Keys, Scene};
 
-/// What a seed does to the world, and to the earlier look at it.
+/// Changes the world, or the one before it.
 type Sow = Box<dyn Fn(&mut World, &mut World)>;
 
 /// A change of the world that breaks one invariant.
@@ -50,7 +51,6 @@ struct Known {
     lying_seal: Envelope,
     early_permit: Envelope,
     receipt_of_nothing: Envelope,
-    stricter: PolicySet,
 }
 
 impl Known {
@@ -70,7 +70,6 @@ impl Known {
             receipt_of_nothing: altered(receipt, &ingest, |receipt: &mut Receipt| {
                 "nowhere".clone_into(&mut receipt.manifest.version);
             })?,
-            stricter: stricter()?,
             erased,
             manifest,
             held,
@@ -81,11 +80,15 @@ impl Known {
 /// One or more for every invariant.
 pub(super) fn seeds(scene: &Scene) -> anyhow::Result<Vec<Seed>> {
     let known = Known::of(scene)?;
-    Ok([of_documents, of_versions, of_words, of_decisions].into_iter().flat_map(|seeds| seeds(&known)).collect())
+    let mut seeds = of_documents(known.clone());
+    seeds.extend(of_versions(known.clone()));
+    seeds.extend(of_words(known.clone()));
+    seeds.extend(of_decisions(&known));
+    Ok(seeds)
 }
 
-fn of_documents(known: &Known) -> Vec<Seed> {
-    let Known { erased, manifest, lying_seal, .. } = known.clone();
+fn of_documents(known: Known) -> Vec<Seed> {
+    let Known { erased, manifest, lying_seal, .. } = known;
     let (manifest_key, seal_key) = (keys::manifest(erased.key()), keys::seal(erased.key()));
     let (original, fact_key, session) = (manifest.original, "sealed-", format!("{}.json", manifest.upload));
     vec![
@@ -101,20 +104,21 @@ fn of_documents(known: &Known) -> Vec<Seed> {
             at(world, &seal_key).bytes = json(&lying_seal);
         }),
         seed(Invariant::Fact, "a cause that nobody stated", move |world| {
-            rewrite(at(world, fact_key), |fact: &mut Fact| fact.cause = FactId::parse("deposited-0").ok());
+            change_fact(world, fact_key, |fact| fact.cause = FactId::parse("deposited-0").ok());
         }),
         seed(Invariant::Session, "a session lost although its bytes were receipted", move |world| {
-            rewrite(at(world, &session), |says: &mut Value| {
-                says["stage"] = serde_json::json!({ "stage": "lost", "reason": "shown to fail" });
-            });
+            let version = at(world, &session);
+            let mut says: Value = serde_json::from_slice(&version.bytes).expect("a session");
+            says["stage"] = serde_json::json!({ "stage": "lost", "reason": "shown to fail" });
+            version.bytes = json(&says);
         }),
     ]
 }
 
-fn of_versions(known: &Known) -> Vec<Seed> {
-    let Known { manifest, held, erased, stricter, .. } = known.clone();
-    let [original, far, idle] = std::array::from_fn(|_| manifest.original.key.clone());
-    let (hidden, outboard, dated) =
+fn of_versions(known: Known) -> Vec<Seed> {
+    let Known { manifest, held, erased, .. } = known;
+    let [original, other, third] = std::array::from_fn(|_| manifest.original.key.clone());
+    let (marked, outboard, dated) =
         (manifest.outboard.key.clone(), manifest.outboard.key, keys::manifest(erased.key()));
     let second = dated.clone();
     vec![
@@ -124,18 +128,16 @@ fn of_versions(known: &Known) -> Vec<Seed> {
             fact.locked_until = fact.locked_until.map(|until| until + SignedDuration::from_hours(24));
         }),
         seed(Invariant::Floor, "a lock past the horizon", move |world| {
-            let version = at(world, &far);
-            version.locked_until =
-                version.locked_until.and_then(|until| until.checked_add((24 * 366 * 150).hours()).ok());
+            let version = at(world, &other);
+            let until = version.locked_until.expect("a lock");
+            version.locked_until = until.checked_add((24 * 366 * 150).hours()).ok();
         }),
-        seed(Invariant::Floor, "a policy that asks for more than there is", move |world| {
-            world.policies.clone_from(&stricter);
-        }),
+        seed(Invariant::Floor, "a policy that asks for more than there is", |world| world.policies = stricter()),
         seed(Invariant::Held, "the hold of one version off", move |world| at(world, &held.original.key).held = false),
-        seed(Invariant::Held, "a hold for no reason", move |world| at(world, &idle).held = true),
+        seed(Invariant::Held, "a hold for no reason", move |world| at(world, &third).held = true),
         seed(Invariant::OneVersion, "a delete marker", move |world| {
-            let marker = Version { is_marker: true, ..other_version(at(world, &hidden)) };
-            world.versions.push(marker);
+            let deleted = Version { is_marker: true, ..other_version(at(world, &marked)) };
+            world.versions.push(deleted);
         }),
         seed(Invariant::OneVersion, "a second version", move |world| {
             let version = other_version(at(world, &second));
@@ -143,7 +145,7 @@ fn of_versions(known: &Known) -> Vec<Seed> {
         }),
         seed(Invariant::OneVersion, "an original that nobody brought", |world| {
             let mut stray = other_version(at(world, "footage/"));
-            stray.object.key = "footage/2026/11/23/09/0192".to_owned();
+            "footage/2026/11/23/09/0192".clone_into(&mut stray.object.key);
             world.versions.push(stray);
         }),
         seed(Invariant::NothingGone, "an outboard deleted", move |world| {
@@ -159,9 +161,9 @@ fn of_versions(known: &Known) -> Vec<Seed> {
     ]
 }
 
-fn of_words(known: &Known) -> Vec<Seed> {
-    let Known { early_permit, receipt_of_nothing, manifest, .. } = known.clone();
-    let upload = manifest.upload;
+fn of_words(known: Known) -> Vec<Seed> {
+    let Known { early_permit, receipt_of_nothing, .. } = known;
+    let upload = known.manifest.upload;
     vec![
         seed(Invariant::Permit, "a permit before the settle time", move |world| {
             world.log.permits.push(early_permit.clone());
@@ -177,9 +179,7 @@ fn of_words(known: &Known) -> Vec<Seed> {
             world.log.receipts.push((None, receipt_of_nothing.clone()));
         }),
         seed(Invariant::Receipt, "other bytes than the recorder's", |world| {
-            for roots in world.log.files.values_mut() {
-                *roots = [Root::of(b"other")].into();
-            }
+            world.log.files.values_mut().for_each(|roots| *roots = [Root::of(b"other")].into());
         }),
     ]
 }
@@ -195,21 +195,19 @@ fn of_decisions(known: &Known) -> Vec<Seed> {
             world.tables.items.retain(|row| row.code != code);
         }),
         seed(Invariant::Catalogue, "a row that says otherwise", move |world| {
-            for row in world.tables.items.iter_mut().filter(|row| row.code == row_of) {
-                "deposited".clone_into(&mut row.state);
-            }
+            let row = world.tables.items.iter_mut().find(|row| row.code == row_of).expect("a row");
+            "deposited".clone_into(&mut row.state);
         }),
         seed(Invariant::Catalogue, "a rebuild that makes other rows", |world| {
             world.tables.rebuilt = Some(("item 2".to_owned(), "item 1".to_owned()));
         }),
         seed(Invariant::TwoPeople, "one person released what they proposed", |world| {
-            for row in world.tables.holds.iter_mut().filter(|row| row.released_by.is_some()) {
-                row.released_by.clone_from(&row.proposed_by);
-            }
+            let row = world.tables.holds.iter_mut().find(|row| row.released_by.is_some()).expect("a released hold");
+            row.released_by.clone_from(&row.proposed_by);
         }),
         seed(Invariant::TwoPeople, "a release stated by the one who proposed", |world| {
-            let proposed: Fact = read(at(world, "hold_release_proposed-"));
-            rewrite(at(world, "hold_released-"), |fact: &mut Fact| fact.actor = proposed.actor.clone());
+            let proposed: Fact = serde_json::from_slice(&at(world, "hold_release_proposed-").bytes).expect("a fact");
+            change_fact(world, "hold_released-", |fact| fact.actor = proposed.actor.clone());
         }),
     ]
 }
@@ -225,7 +223,7 @@ fn other_version(version: &Version) -> Version {
     Version { object, ..version.clone() }
 }
 
-fn document<T: DeserializeOwned>(world: &World, key: &str) -> anyhow::Result<T> {
+fn document<T: serde::de::DeserializeOwned>(world: &World, key: &str) -> anyhow::Result<T> {
     let found = world.versions.iter().find(|version| version.object.key == key).with_context(|| key.to_owned())?;
     Ok(serde_json::from_slice(&found.bytes)?)
 }
@@ -236,31 +234,25 @@ fn altered<D: Document>(envelope: &Envelope, key: &SigningKey, change: impl Fn(&
     Ok(Envelope::seal(&says, key)?)
 }
 
-fn rewrite<T: Serialize + DeserializeOwned>(version: &mut Version, change: impl Fn(&mut T)) {
-    let mut says = read(version);
-    change(&mut says);
-    version.bytes = json(&says);
+fn change_fact(world: &mut World, part: &str, change: impl Fn(&mut Fact)) {
+    let version = at(world, part);
+    let mut fact: Fact = serde_json::from_slice(&version.bytes).expect("a fact");
+    change(&mut fact);
+    version.bytes = json(&fact);
 }
 
-fn read<T: DeserializeOwned>(version: &Version) -> T {
-    serde_json::from_slice(&version.bytes).unwrap_or_else(|error| panic!("{}: {error}", version.object.key))
-}
-
-fn json(value: &impl Serialize) -> bytes::Bytes {
-    serde_json::to_vec(value).unwrap_or_else(|error| panic!("{error}")).into()
+fn json(value: &impl serde::Serialize) -> bytes::Bytes {
+    serde_json::to_vec(value).expect("json").into()
 }
 
 /// Policies of which E's asks for nine years.
-fn stricter() -> anyhow::Result<PolicySet> {
+fn stricter() -> PolicySet {
     let folder = custos_local::config::repository().join("deploy/policies");
-    let mut texts = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "yaml") {
-            let text =
-                std::fs::read_to_string(&path)?.replace("period: P3M, cite: E-13.1", "period: P9Y, cite: E-13.1");
-            texts.push((path.display().to_string(), text));
-        }
-    }
-    Ok(PolicySet::load(texts.iter().map(|(name, text)| (name.as_str(), text.as_str())))?)
+    let files = std::fs::read_dir(folder).expect("policies").flatten().map(|entry| entry.path());
+    let texts: Vec<(String, String)> = files
+        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .map(|path| (path.display().to_string(), std::fs::read_to_string(&path).expect("policy")))
+        .map(|(name, text)| (name, text.replace("period: P3M, cite: E-13.1", "period: P9Y, cite: E-13.1")))
+        .collect();
+    PolicySet::load(texts.iter().map(|(name, text)| (name.as_str(), text.as_str()))).expect("policies")
 }

@@ -17,17 +17,31 @@ use crate::site::Site;
 
 /// Reads everything, as of the services that run now.
 pub async fn collect(site: &Site, log: &Log) -> anyhow::Result<World> {
+    read(site, log, &running(site)?, None).await
+}
+
+/// Lists everything, and reads what `before` does not know or what may change: of what is locked only the new versions. Their
+/// bytes cannot change, and locks and holds that moved since are seen by the next full look.
+pub async fn collect_since(site: &Site, log: &Log, before: Option<&World>) -> anyhow::Result<World> {
+    read(site, log, &running(site)?, before).await
+}
+
+/// Reads everything, as if these services ran: they did until a moment ago.
+pub async fn collect_for(site: &Site, log: &Log, running: &[Part]) -> anyhow::Result<World> {
+    read(site, log, running, None).await
+}
+
+fn running(site: &Site) -> anyhow::Result<Vec<Part>> {
     let mut running = Vec::new();
     for service in Part::SERVICES {
         if site.stack.is_running(service)? {
             running.push(service);
         }
     }
-    collect_for(site, log, &running).await
+    Ok(running)
 }
 
-/// Reads everything, as if these services ran: they did until a moment ago.
-pub async fn collect_for(site: &Site, log: &Log, running: &[Part]) -> anyhow::Result<World> {
+async fn read(site: &Site, log: &Log, running: &[Part], known: Option<&World>) -> anyhow::Result<World> {
     let mut log = log.clone();
     let journals = log.journals.iter().cloned().chain([site.scratch(crate::dock::STATE)]).collect::<Vec<_>>();
     log.read_journals(&journals)?;
@@ -40,7 +54,7 @@ pub async fn collect_for(site: &Site, log: &Log, running: &[Part]) -> anyhow::Re
         policies: policies::load(&PolicyArgs { policies: custos_local::config::repository().join("deploy/policies") })?,
         trust: Trust::load(&site.stack.trust_file())?,
         settle: site.settle,
-        versions: store::read(site).await?,
+        versions: store::read(site, known).await?,
         tables,
         log,
     })

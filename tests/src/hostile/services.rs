@@ -17,7 +17,7 @@ pub fn tus_headers(bytes: &[u8]) {
         assert_eq!(number.to_string(), if digits.is_empty() { "0" } else { digits }, "{text:?}");
     }
     for key in ["declaration", "filename", ""] {
-        if let Ok(value) = upload_metadata(bytes, key) {
+        if let Ok(Some(value)) = upload_metadata(bytes, key) {
             let header = String::from_utf8_lossy(bytes);
             assert!(header.contains(&STANDARD.encode(&value)), "{value:?} is not in {header:?}");
             documents::declaration(&value);

@@ -43,12 +43,23 @@ pub struct Links {
     pub timeline: String,
     /// What there is to look at.
     pub playback: String,
-    /// The docking it came with.
-    pub docking: String,
+    /// The docking it came with, if it came with one.
+    pub docking: Option<String>,
 }
 
 /// One item's record. Reading it is written down before it is shown.
-#[utoipa::path(get, path = "/v1/items/{code}", tag = "items", params(("code" = String, Path, description = "The unified code")), security(("token" = [])), responses((status = 200, body = ItemPage), (status = 400, body = Document, description = "A mistyped code; `did_you_mean` has the one that was meant"), (status = 401, body = Document), (status = 404, body = Document), (status = 503, body = Document)))]
+#[utoipa::path(
+    get,
+    path = "/v1/items/{code}",
+    tag = "items",
+    params(("code" = String, Path, description = "The unified code")),
+    security(("token" = [])),
+    responses(
+        (status = 200, body = ItemPage),
+        (status = 400, body = Document, description = "A mistyped code; `did_you_mean` has the one that was meant"),
+        (status = 404, body = Document)
+    )
+)]
 pub async fn item(
     State(records): State<Arc<Records>>,
     person: Person,
@@ -59,7 +70,7 @@ pub async fn item(
     let links = Links {
         timeline: format!("/v1/items/{}/timeline", item.code),
         playback: format!("/v1/items/{}/playback", item.code),
-        docking: format!("/v1/dockings/{}/{}", item.intake.station, item.intake.docking),
+        docking: item.intake.docking.as_ref().map(|docking| format!("/v1/dockings/{}/{docking}", item.intake.station)),
     };
     Ok(Json(ItemPage { why: words::why(&item), item, incidents, links }))
 }

@@ -3,6 +3,8 @@
 //! The catalogue is built from facts alone, and the tamper-evident custody log will be. So nothing custody-relevant may happen
 //! without one (INV-5), and whatever is worth knowing about an act must be in its fact or in a locked document it points to.
 
+use std::collections::BTreeMap;
+
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
@@ -93,6 +95,11 @@ pub enum Subject {
         /// The day.
         day: Date,
     },
+    /// The store as a whole, on a day.
+    Store {
+        /// The day.
+        day: Date,
+    },
 }
 
 impl Subject {
@@ -126,6 +133,9 @@ pub enum Act {
         files: Vec<DeviceFile>,
         /// The recorder's clock against the station's, before it was set (D-7).
         clock: Option<ClockOffset>,
+        /// What the recorder says it made, by the names in its own description: against what arrived (D-11.3).
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        counters: BTreeMap<String, u64>,
     },
     /// The docking ended.
     DockClosed {
@@ -133,6 +143,10 @@ pub enum Act {
         device: DeviceId,
         /// Items with a receipt.
         deposited: Vec<UnifiedCode>,
+        /// Listed files that an item with a receipt was made of, by name: two copies on a recorder are one item. Empty in facts
+        /// of before this was told.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        arrived: Vec<String>,
         /// Files without one, each with the reason.
         left: Vec<LeftFile>,
         /// Files erased from the recorder under a permit.
@@ -151,6 +165,19 @@ pub enum Act {
         reason: String,
         /// The object that stays locked without a manifest, when there is one.
         original: Option<StoredObject>,
+    },
+    /// An upload ended without an item, and what the store and the intake bucket still held of it was dropped.
+    UploadAbandoned {
+        /// The recorder whose file it was.
+        device: DeviceId,
+        /// The file, as declared.
+        file_name: String,
+        /// Bytes declared.
+        length: u64,
+        /// When anything last came for it, by the store's clock.
+        touched: Timestamp,
+        /// Why it was given up.
+        reason: String,
     },
     /// 封存: the locked version was re-read and agreed.
     Sealed {
@@ -262,6 +289,7 @@ impl Act {
             Self::DockClosed { .. } => "dock_closed",
             Self::Deposited { .. } => "deposited",
             Self::DepositRejected { .. } => "deposit_rejected",
+            Self::UploadAbandoned { .. } => "upload_abandoned",
             Self::Sealed { .. } => "sealed",
             Self::PermitIssued { .. } => "permit_issued",
             Self::Derived { .. } => "derived",
@@ -293,6 +321,8 @@ pub enum IncidentClass {
     Clock,
     /// A lock or hold is not what it must be.
     LockDrift,
+    /// The store holds a version or a delete marker that no step of ours made, or that nobody was given a receipt for.
+    ForeignVersion,
 }
 
 impl IncidentClass {
@@ -305,6 +335,7 @@ impl IncidentClass {
             Self::StoreFault => "store_fault",
             Self::Clock => "clock",
             Self::LockDrift => "lock_drift",
+            Self::ForeignVersion => "foreign_version",
         }
     }
 }

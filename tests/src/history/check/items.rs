@@ -3,8 +3,6 @@
 use std::collections::HashMap;
 
 use custos_domain::{
-    declaration::Declaration,
-    dsse::Envelope,
     keys,
     manifest::{Manifest, StoredObject},
     outboard::Outboard,
@@ -67,22 +65,15 @@ fn is_true(reading: &Reading<'_>, found: &Found<'_, Manifest>, findings: &mut Fi
             }
         }
     }
-    match declared(found.version).transpose() {
+    match says.evidence.declaration() {
+        // A client that signed nothing declared nothing to compare with.
+        Ok(None) => {}
         Ok(Some(declared)) => {
             let expected = (declared.length, declared.root, declared.crc);
             findings.same(Invariant::Manifest, code, "as declared", &expected, &(says.length, says.root, says.crc));
         }
-        Ok(None) => {}
         Err(error) => findings.add(Invariant::Manifest, code, "the station's declaration", error),
     }
-}
-
-/// What the station declared, where the manifest has a declaration at all.
-fn declared(manifest: &Version) -> Option<Result<Declaration, String>> {
-    let document: serde_json::Value = serde_json::from_slice(&manifest.bytes).ok()?;
-    let envelope = document.get("declaration")?;
-    let envelope = serde_json::from_value::<Envelope>(envelope.clone()).map_err(|e| e.to_string());
-    Some(envelope.and_then(|envelope| envelope.peek().map_err(|e| e.to_string())))
 }
 
 fn is_sealed(reading: &Reading<'_>, found: &Found<'_, Manifest>, findings: &mut Findings) {

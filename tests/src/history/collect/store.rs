@@ -1,9 +1,11 @@
 //! Every version of every key. Listed by MinIO's own client, so that a listing of ours that overlooks something is noticed.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use custos_domain::{
     digest::Root,
-    keys::Buckets,
+    keys::{self, Buckets},
     manifest::StoredObject,
     outboard::{Outboard, OutboardBuilder},
 };
@@ -12,7 +14,11 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use crate::{history::world::Version, site::Site, store::Root as Administrator};
+use crate::{
+    history::world::{Version, World},
+    site::Site,
+    store::Root as Administrator,
+};
 
 /// Versions read side by side.
 const SIDE_BY_SIDE: usize = 16;
@@ -20,18 +26,26 @@ const SIDE_BY_SIDE: usize = 16;
 const PIECE: u64 = 8 << 20;
 
 /// Reads log, originals, derived and intake, in this order: what a fact names was there before the fact.
-pub(super) async fn read(site: &Site) -> anyhow::Result<Vec<Version>> {
+/// What is locked and `known` is taken over as it was.
+pub(super) async fn read(site: &Site, known: Option<&World>) -> anyhow::Result<Vec<Version>> {
     let (vault, root) = (site.vault()?, Administrator::of(site)?);
-    let Buckets { originals, intake, log, derived } = vault.buckets().clone();
+    let Buckets { originals, intake, log, derived, .. } = vault.buckets().clone();
+    let locked = known.iter().flat_map(|world| world.locked()).filter(|version| !version.is_marker);
+    let known: Known<'_> = locked.map(|version| (&version.object, version)).collect();
     let mut versions = Vec::new();
     for (bucket, locked) in [(log, true), (originals, true), (derived, false), (intake, false)] {
         let listed = root.versions(&bucket).await?;
-        let reads = listed.into_iter().map(|line| version(&vault, &bucket, locked, line));
+        // What the store is tried with in the intake bucket comes and goes.
+        let listed = listed.into_iter().filter(|line| !line.key.starts_with(keys::PROBE_INTAKE));
+        let reads = listed.map(|line| version(&vault, &bucket, locked, line, &known));
         let found: Vec<Option<Version>> = stream::iter(reads).buffered(SIDE_BY_SIDE).try_collect().await?;
         versions.extend(found.into_iter().flatten());
     }
     Ok(versions)
 }
+
+/// Locked versions that were read before.
+type Known<'w> = HashMap<&'w StoredObject, &'w Version>;
 
 /// A line of `mc ls --versions --json`.
 #[derive(Debug, Deserialize)]
@@ -55,8 +69,17 @@ impl Listed {
 }
 
 /// None when it went between listing and reading, which only what is not locked may do.
-async fn version(vault: &Vault, bucket: &str, locked: bool, line: Listed) -> anyhow::Result<Option<Version>> {
+async fn version(
+    vault: &Vault,
+    bucket: &str,
+    locked: bool,
+    line: Listed,
+    known: &Known<'_>,
+) -> anyhow::Result<Option<Version>> {
     let object = StoredObject { bucket: bucket.to_owned(), key: line.key, version: line.version_id };
+    if let Some(known) = known.get(&object) {
+        return Ok(Some((*known).clone()));
+    }
     let mut version = Version {
         is_marker: line.is_delete_marker,
         stored_at: line.last_modified,

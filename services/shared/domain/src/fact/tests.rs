@@ -5,7 +5,7 @@ use super::*;
 const GOLDEN: &str = include_str!("../../golden/facts.jsonl");
 
 /// Every act there is. A new one gets a line here and a golden fact.
-const ACTS: [&str; 17] = [
+const ACTS: [&str; 18] = [
     "catalogue_searched",
     "deposit_rejected",
     "deposited",
@@ -23,6 +23,7 @@ const ACTS: [&str; 17] = [
     "permit_issued",
     "record_read",
     "sealed",
+    "upload_abandoned",
 ];
 
 #[test]
