@@ -9,6 +9,7 @@ use custos_domain::{
     manifest::Manifest,
     receipt::{ErasePermit, Receipt},
     seal::Seal,
+    station::StationRegister,
 };
 
 use super::texts::{assert_key, assert_printable, assert_same_again};
@@ -45,6 +46,23 @@ pub fn receipt(bytes: &[u8]) {
     for seal in [signed(bytes), serde_json::from_slice::<Seal>(bytes).ok()].into_iter().flatten() {
         assert_same_again(&seal);
         assert_key(&keys::seal(seal.code.key()));
+    }
+}
+
+/// A register of stations, signed or bare.
+///
+/// # Panics
+/// When a property does not hold.
+pub fn register(bytes: &[u8]) {
+    for register in [signed(bytes), serde_json::from_slice::<StationRegister>(bytes).ok()].into_iter().flatten() {
+        assert_same_again(&register);
+        for known in &register.stations {
+            let found = register.find(&known.tenant, &known.station);
+            assert!(found.is_some_and(|found| found.station == known.station), "{known:?} is not found");
+            for part in [known.tenant.as_str(), known.unit.as_str(), known.station.as_str()] {
+                assert_key(part);
+            }
+        }
     }
 }
 

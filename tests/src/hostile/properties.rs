@@ -1,6 +1,6 @@
 //! The same functions on damaged samples, bounded.
 
-use base64::Engine as _;
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use custos_domain::manifest::StoredObject;
 use proptest::{prelude::*, sample::Index};
 
@@ -100,8 +100,11 @@ const RECEIPTS: [&[u8]; 6] = [
     include_bytes!("samples/seal.json"),
     include_bytes!("samples/seal-payload.json"),
 ];
-const MANIFESTS: [&[u8]; 1] = [include_bytes!("samples/manifest.json")];
-const FACTS: [&[u8]; 13] = [
+const REGISTERS: [&[u8]; 2] =
+    [include_bytes!("samples/register.json"), include_bytes!("samples/register-payload.json")];
+const MANIFESTS: [&[u8]; 2] =
+    [include_bytes!("samples/manifest.json"), include_bytes!("samples/manifest-unsigned.json")];
+const FACTS: [&[u8]; 18] = [
     include_bytes!("samples/fact-deposited.json"),
     include_bytes!("samples/fact-dock_opened.json"),
     include_bytes!("samples/fact-dock_closed.json"),
@@ -115,6 +118,11 @@ const FACTS: [&[u8]; 13] = [
     include_bytes!("samples/fact-hold_released.json"),
     include_bytes!("samples/fact-hold_applied.json"),
     include_bytes!("samples/fact-catalogue_searched.json"),
+    include_bytes!("samples/fact-deposit_rejected.json"),
+    include_bytes!("samples/fact-incident_opened.json"),
+    include_bytes!("samples/fact-incident_closed.json"),
+    include_bytes!("samples/fact-record_read.json"),
+    include_bytes!("samples/fact-upload_abandoned.json"),
 ];
 const ANNOUNCEMENTS: [&[u8]; 2] = [include_bytes!("samples/announcement.bin"), b"custos.v1.e.video.deposited"];
 const OUTBOARDS: [&[u8]; 1] = [include_bytes!("samples/outboard.bin")];
@@ -131,26 +139,66 @@ const INFOS: [&[u8]; 3] = [
     b"{\"device\":\"DSJ00012\",\"officer\":\"P000345\",\"counters\":{\"files\":12,\"lastsequence\":\"40\"}}",
     "設備編號：DSJ00012\n警號：P000345\n".as_bytes(),
 ];
-const HEADERS: [&[u8]; 3] = [
+const HEADERS: [&[u8]; 7] = [
     b"filename ZC5tcDQ=, empty,declaration e30=",
     b"declaration eyJwYXlsb2FkVHlwZSI6IngifQ==",
     b"18446744073709551615",
+    b"sha1 2jmj7l5rSw0yVb/vlWAYkK/YBwk=",
+    b"sha256 LXEWQrcmsEQBYnyp++6y9VL8/PybwpRn4T4xM8m/Syo=",
+    b"blake3 rxNJufX5oaagQE3qNtzJSZvLJcmtwRK3zJqTyuQfMmI=",
+    b"final;/v1/uploads/a /v1/uploads/b",
 ];
+const PLAIN: [&[u8]; 1] = [include_bytes!("samples/metadata.txt")];
+/// What a client that signs nothing may say, one key at a time.
+const SAID: [(&str, &[u8]); 9] = [
+    ("device", b"DSJ00012"),
+    ("recording", b"20261123091500_0007"),
+    ("filename", "DCIM/錄像_1.mp4".as_bytes()),
+    ("started_at", b"2026-11-23T09:15:00+08:00"),
+    ("officer", b"P000345"),
+    ("segment", b"12"),
+    ("kind", b"photo"),
+    ("filetype", b"audio/mpeg"),
+    ("sha256", b"47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
+];
+const IDENTITIES: [&[u8]; 2] = [include_bytes!("samples/certificate.der"), include_bytes!("samples/identity.txt")];
 const CODES: [&[u8]; 2] = [b"E-DSJ00012-20261123091500-00-4", b"E-DSJ00012-20261123091500-00-V0123456789ABCDEF-4"];
+
+/// The header that says [`SAID`], with something done to some of its values.
+fn said(damages: &[(Index, Damage)]) -> Vec<u8> {
+    let mut values: Vec<Vec<u8>> = SAID.iter().map(|(_, value)| value.to_vec()).collect();
+    for (which, damage) in damages {
+        damage.apply(which.get_mut(&mut values));
+    }
+    let pair = |((key, _), value): (&(&str, &[u8]), Vec<u8>)| format!("{key} {}", STANDARD.encode(value));
+    SAID.iter().zip(values).map(pair).collect::<Vec<_>>().join(",").into_bytes()
+}
 
 /// A sample that nothing reads would test nothing.
 #[test]
 fn samples_are_read() {
-    use custos_domain::{declaration::Declaration, dsse::Envelope, fact::Fact, manifest::Manifest, outboard::Outboard};
+    use custos_domain::{
+        declaration::Declaration, dsse::Envelope, fact::Fact, manifest::Manifest, outboard::Outboard,
+        station::StationRegister,
+    };
+    use custos_platform::http::identity::{PeerCertificate, StationIdentity};
     use serde_json::from_slice;
     assert!(from_slice::<Envelope>(DECLARATIONS[0]).is_ok_and(|envelope| envelope.peek::<Declaration>().is_ok()));
     assert!(from_slice::<Declaration>(DECLARATIONS[1]).is_ok());
     assert!(RECEIPTS.iter().all(|sample| from_slice::<serde_json::Value>(sample).is_ok()));
-    assert!(from_slice::<Manifest>(MANIFESTS[0]).is_ok());
+    let register = from_slice::<Envelope>(REGISTERS[0]).expect("an envelope");
+    let signers: Vec<_> = register.signers().collect();
+    assert_eq!(register.open::<StationRegister>(&signers).ok(), from_slice(REGISTERS[1]).ok());
+    assert!(MANIFESTS.iter().all(|sample| from_slice::<Manifest>(sample).is_ok()));
     assert!(FACTS.iter().all(|sample| from_slice::<Fact>(sample).is_ok()));
+    let golden = include_str!("../../../services/shared/domain/golden/facts.jsonl");
+    assert_eq!(FACTS.len(), golden.lines().count(), "every act needs a sample");
     assert!(custos_proto::Announcement::decode(ANNOUNCEMENTS[0]).is_ok());
     assert!(Outboard::decode(OUTBOARDS[0]).is_ok());
     assert!(JOURNALS.iter().all(|sample| from_slice::<custos_dock::journal::Entry>(sample).is_ok()));
+    assert!(services::read_plain(PLAIN[0]).is_ok() && services::read_plain(&said(&[])).is_ok());
+    assert!(PeerCertificate::parse(&IDENTITIES[0].into()).is_some_and(|peer| peer.station().is_ok()));
+    assert!(std::str::from_utf8(IDENTITIES[1]).is_ok_and(|text| StationIdentity::parse(text).is_ok()));
 }
 
 proptest! {
@@ -164,6 +212,11 @@ proptest! {
     #[test]
     fn receipts_permits_and_seals(bytes in damaged(&RECEIPTS)) {
         documents::receipt(&bytes);
+    }
+
+    #[test]
+    fn registers(bytes in damaged(&REGISTERS)) {
+        documents::register(&bytes);
     }
 
     #[test]
@@ -226,8 +279,24 @@ proptest! {
 
     #[test]
     fn declarations_in_headers(bytes in damaged(&DECLARATIONS)) {
-        let value = base64::engine::general_purpose::STANDARD.encode(bytes);
+        let value = STANDARD.encode(bytes);
         services::tus_headers(format!("filename eA==,declaration {value}").as_bytes());
+    }
+
+    #[test]
+    fn metadata_of_unsigned_uploads(bytes in damaged(&PLAIN)) {
+        services::plain(&bytes);
+    }
+
+    /// What is damaged in base64 mostly breaks its alphabet; these are whole headers with odd values in them.
+    #[test]
+    fn metadata_of_odd_values(damages in proptest::collection::vec((any::<Index>(), damage()), 0..4)) {
+        services::plain(&said(&damages));
+    }
+
+    #[test]
+    fn identities(bytes in damaged(&IDENTITIES)) {
+        services::identity(&bytes);
     }
 
     #[test]

@@ -9,7 +9,11 @@ use custos_domain::{
 
 use super::texts::assert_printable;
 
-fn rules() -> &'static Rules {
+/// The naming rules that ship.
+///
+/// # Panics
+/// When they are broken.
+pub fn rules() -> &'static Rules {
     static RULES: OnceLock<Rules> = OnceLock::new();
     RULES.get_or_init(|| Rules::built_in().unwrap_or_else(|error| panic!("{error}")))
 }
