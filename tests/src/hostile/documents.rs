@@ -88,12 +88,19 @@ pub fn fact(bytes: &[u8]) {
     assert_key(&keys::fact(&fact));
 }
 
-/// A unified code as somebody typed it.
+/// A unified code as somebody typed it, and with every check character, so that what it guards is looked at too.
 ///
 /// # Panics
 /// When a property does not hold.
 pub fn code(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
+    typed(text);
+    if let Some((body, _)) = text.rsplit_once('-') {
+        ('0'..='9').chain('A'..='Z').for_each(|check| typed(&format!("{body}-{check}")));
+    }
+}
+
+fn typed(text: &str) {
     match UnifiedCode::parse(text) {
         Ok(code) => {
             assert_eq!(code.to_string(), text, "one item has one code");
