@@ -80,7 +80,7 @@ pub async fn declare(
 }
 
 /// Extensions that are not served are refused in words: a client that does not ask first would only see that it does not work.
-fn unserved(request: &HeaderMap) -> Result<(), IngestError> {
+pub(crate) fn unserved(request: &HeaderMap) -> Result<(), IngestError> {
     let refuse = |why: &str| Err(IngestError::Header(why.to_owned()));
     if request.contains_key(UPLOAD_DEFER_LENGTH) {
         return refuse("Upload-Defer-Length is not served: say the file's size in Upload-Length");

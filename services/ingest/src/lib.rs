@@ -59,6 +59,7 @@ mod serve;
 pub mod session;
 mod settle;
 pub mod station;
+pub mod strangers;
 mod takeover;
 pub mod target;
 mod tus;

@@ -72,7 +72,12 @@ pub(crate) async fn drain<E>(body: impl Stream<Item = Result<Bytes, E>>, longest
 }
 
 /// Reads the metadata. All that is wrong is said at once, each time with what to send.
-fn understand(names: &Rules, station: &Station, metadata: &Metadata<'_>, length: u64) -> Result<Plain, IngestError> {
+pub(crate) fn understand(
+    names: &Rules,
+    station: &Station,
+    metadata: &Metadata<'_>,
+    length: u64,
+) -> Result<Plain, IngestError> {
     let mut said = Said { metadata, wrong: Vec::new() };
     let id = |what: &str, example: &str| format!("send {what}, such as {example}");
     let device = said.need("device", &id("the recorder's number", "DSJ00012"), FromStr::from_str);
