@@ -85,6 +85,9 @@ fn agree(announcement: &Announcement) -> Result<(), DecodeError> {
     if !object.key.starts_with(keys::FACTS) || name != Some(fact.as_str()) {
         return Err(wrong("key", format!("does not name fact {fact}")));
     }
+    if object.key.split('/').any(|part| matches!(part, "" | "." | "..")) {
+        return Err(wrong("key", "has an empty, `.` or `..` part"));
+    }
     Ok(())
 }
 

@@ -21,6 +21,7 @@ use custos_local::{Part, StackConfig, seeds};
 use custos_tests::{
     eventually,
     foreign::Client,
+    history::{Log, assert_holds},
     proxy::{Fault, Kind, Proxy, Rule, Side},
     recorder::{ONE_OF_EACH, fill, noise},
     replica::Replica,
@@ -215,7 +216,7 @@ async fn an_unsigned_upload_moves_between_replicas_and_outlives_what_was_compute
     assert_eq!((receipt.root, manifest.root), (Root::of(&bytes), Root::of(&bytes)));
     permitted(&here, &upload).await?;
     assert!(vault.keys(&intake, "growing/", None).await?.0.is_empty(), "leftovers");
-    Ok(())
+    assert_holds(&site, &Log::default(), None).await.map(drop)
 }
 
 #[tokio::test]

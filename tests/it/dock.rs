@@ -4,6 +4,7 @@ use std::{fs, path::Path};
 
 use custos_local::{Part, StackConfig};
 use custos_tests::{
+    history::{Log, assert_holds},
     recorder::{noise, noise_file},
     site::Site,
     store::walk,
@@ -34,7 +35,7 @@ async fn nothing_is_erased_without_being_asked_and_all_with_a_permit() -> anyhow
     let recorder = site.scratch("recorder");
     noise_file(&recorder, "DCIM/DSJ00012_P000345_20261122091500_0001_00.MP4", 9 << 20, 1)?;
     noise_file(&recorder, "DCIM/DSJ00012_P000345_20261122091500_0002_00_IMP.MP4", 100_000, 2)?;
-    let before = files(&recorder)?;
+    let (before, log) = (files(&recorder)?, Log::default().recorder(&recorder)?);
     let docked = site.dock("E", &recorder, &[]).await?;
     assert_eq!(docked.code, 0, "{docked:?}");
     assert_eq!(files(&recorder)?, before, "docking alone may not touch the recorder");
@@ -49,7 +50,7 @@ async fn nothing_is_erased_without_being_asked_and_all_with_a_permit() -> anyhow
     assert_eq!(again.codes(), docked.codes());
     assert_eq!(walk(&vault, &vault.buckets().originals, "footage/").await?.len(), stored, "the same bytes came twice");
     assert_eq!(files(&recorder)?, Vec::<String>::new(), "a permitted file stayed");
-    Ok(())
+    assert_holds(&site, &log, None).await.map(drop)
 }
 
 #[tokio::test]
@@ -60,7 +61,7 @@ async fn without_a_seal_there_is_no_permit_and_nothing_is_erased() -> anyhow::Re
     let docked = site.dock("E", &recorder, &["--erase", "--permit-wait", "5"]).await?;
     assert_eq!(docked.code, 1, "{docked:?}");
     assert_eq!(files(&recorder)?.len(), 1, "a file was erased without a permit");
-    Ok(())
+    assert_holds(&site, &Log::default().recorder(&recorder)?, None).await.map(drop)
 }
 
 #[tokio::test]
@@ -87,7 +88,7 @@ async fn odd_files_go_through_marked_or_stay_with_a_reason() -> anyhow::Result<(
     }
     assert_eq!(docked.codes().len(), 6, "{docked:?}");
     assert!(!docked.said.contains('\u{1b}') || !docked.said.contains("[31m"), "a name reached the terminal raw");
-    Ok(())
+    assert_holds(&site, &Log::default().recorder(&recorder)?, None).await.map(drop)
 }
 
 #[tokio::test]
@@ -106,5 +107,5 @@ async fn a_docking_killed_in_the_middle_goes_on_where_it_was() -> anyhow::Result
     let vault = site.vault()?;
     assert_eq!(walk(&vault, &vault.buckets().originals, "footage/").await?.len(), 1);
     assert_eq!(walk(&vault, &vault.buckets().originals, "manifests/").await?.len(), 1);
-    Ok(())
+    assert_holds(&site, &Log::default().recorder(&recorder)?, None).await.map(drop)
 }

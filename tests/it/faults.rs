@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, time::Duration};
 use custos_local::Part;
 use custos_tests::{
     eventually,
+    history::{Log, assert_holds},
     recorder::{ONE_OF_EACH, fill, noise_file},
     site::Site,
     store::{facts, manifest, walk},
@@ -39,6 +40,7 @@ async fn each_service_killed_in_the_middle_of_its_work() -> anyhow::Result<()> {
     let recorder = site.scratch("recorder");
     fill(&recorder).await?;
     noise_file(&recorder, "DCIM/DSJ00077_P000345_20261120100000_0008_00.MP4", 90 << 20, 8)?;
+    let log = Log::default().recorder(&recorder)?;
     let dock = site.start_dock("E", &recorder, &[])?;
     for round in 0..3_u64 {
         for service in Part::SERVICES {
@@ -53,7 +55,8 @@ async fn each_service_killed_in_the_middle_of_its_work() -> anyhow::Result<()> {
     assert_eq!((again.code, again.codes().len()), (0, 8), "{again:?}");
     let items = site.settled("E", &again.codes()).await?;
     assert_eq!(items.len(), 8);
-    exactly_once(&site, &again.codes()).await
+    exactly_once(&site, &again.codes()).await?;
+    assert_holds(&site, &log, None).await.map(drop)
 }
 
 #[tokio::test]
@@ -71,6 +74,7 @@ async fn the_bus_and_the_database_away_and_then_lost() -> anyhow::Result<()> {
     let items = site.settled("E", &docked.codes()).await?;
     let first = outcome(&items);
     exactly_once(&site, &docked.codes()).await?;
+    let before = assert_holds(&site, &Log::default().recorder(&recorder)?, None).await?;
 
     // The bus with all its messages and consumers is lost, while more comes in.
     let more = site.scratch("more");
@@ -92,7 +96,9 @@ async fn the_bus_and_the_database_away_and_then_lost() -> anyhow::Result<()> {
         outcome(&items).into_iter().filter(|(code, _)| first.contains_key(code)).collect::<BTreeMap<_, _>>(),
         first
     );
-    exactly_once(&site, &all).await
+    exactly_once(&site, &all).await?;
+    let log = Log::default().recorder(&recorder)?.recorder(&more)?;
+    assert_holds(&site, &log, Some(&before)).await.map(drop)
 }
 
 #[tokio::test]
@@ -144,5 +150,5 @@ async fn the_catalogue_dropped_and_rebuilt_has_the_same_rows() -> anyhow::Result
     assert_eq!(after, before, "{rebuilt}");
     site.stack.start_part(Part::Records).await?;
     assert_eq!(site.items("B").await?.len(), 7);
-    Ok(())
+    assert_holds(&site, &Log::default().recorder(&recorder)?, None).await.map(drop)
 }

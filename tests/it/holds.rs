@@ -10,6 +10,7 @@ use custos_domain::{
 use custos_local::{Part, StackConfig};
 use custos_tests::{
     eventually,
+    history::{Log, assert_holds},
     recorder::noise_file,
     site::Site,
     store::{Root as Administrator, facts, locked_objects, manifest},
@@ -76,7 +77,7 @@ async fn every_agency_keeps_by_its_own_regulation() -> anyhow::Result<()> {
     );
     let eligible = site.get(Part::Retention, "a-archivist", "/v1/eligible").await?;
     assert!(!eligible.to_string().contains(&code), "{eligible}");
-    Ok(())
+    assert_holds(&site, &Log::default(), None).await.map(drop)
 }
 
 #[tokio::test]
@@ -140,7 +141,8 @@ async fn a_hold_needs_a_reason_a_leader_and_two_people_to_end() -> anyhow::Resul
         }
         Ok(())
     })
-    .await
+    .await?;
+    assert_holds(&site, &Log::default(), None).await.map(drop)
 }
 
 /// What retention says of an item, once it knows of so many holds.
@@ -236,7 +238,8 @@ async fn permanent_is_a_hold_at_once_and_the_horizon_on_confirmation() -> anyhow
     let path = format!("/v1/holds/{hold}/propose-release");
     let ended = site.call(Part::LegalHold, "a-leader", Method::POST, &path, Some(json!({ "note": "結束" }))).await?;
     assert_eq!(ended.0, 409, "a confirmed permanent hold does not end: {}", ended.1);
-    held(&site, &code, true).await
+    held(&site, &code, true).await?;
+    assert_holds(&site, &Log::default(), None).await.map(drop)
 }
 
 #[tokio::test]

@@ -1,11 +1,12 @@
 //! Ingest by hand: what goes well, and what bad input comes to (invariants INV-8, INV-11).
 
 use custos_domain::{
-    declaration::Declaration, digest::Root, dsse::Envelope, item::UnifiedCode, keys, outboard::Outboard,
+    declaration::Declaration, digest::Root, dsse::Envelope, ids::UploadId, item::UnifiedCode, keys, outboard::Outboard,
 };
 use custos_local::{Part, StackConfig, certificates::Validity, seeds::Station};
 use custos_tests::{
     eventually,
+    history::{Log, assert_holds},
     recorder::noise,
     site::Site,
     store::{facts, manifest, walk},
@@ -21,6 +22,11 @@ async fn intake() -> anyhow::Result<Site> {
     Site::with(StackConfig::test().with_services(&[Part::Ingest, Part::Hashing])).await
 }
 
+/// The upload at the end of its path.
+fn upload_id(path: &str) -> anyhow::Result<UploadId> {
+    Ok(UploadId::parse(path.rsplit('/').next().unwrap_or_default())?)
+}
+
 /// Versions in the originals bucket.
 async fn originals(site: &Site) -> anyhow::Result<usize> {
     let vault = site.vault()?;
@@ -30,7 +36,7 @@ async fn originals(site: &Site) -> anyhow::Result<usize> {
 #[tokio::test]
 async fn bytes_sent_in_pieces_end_in_one_receipt_and_a_permit() -> anyhow::Result<()> {
     let site = intake().await?;
-    let tus = Tus::of(&site, "E")?;
+    let (tus, mut log) = (Tus::of(&site, "E")?, Log::default());
     for (name, len) in [("SMALL_1", 1000), ("ONE_PART_1", 8 * MIB), ("THREE_PARTS_1", 19 * MIB + 7)] {
         let bytes = noise(len, 7);
         let upload = tus.begin(name, &bytes).await?;
@@ -40,22 +46,25 @@ async fn bytes_sent_in_pieces_end_in_one_receipt_and_a_permit() -> anyhow::Resul
             let answer = tus.patch(&upload, offset as u64, bytes[offset..end].to_vec()).await?;
             assert_eq!((answer.status, answer.offset()), (204, Some(end as u64)), "{answer:?}");
             assert_eq!(tus.head(&upload).await?.offset(), Some(end as u64));
+            log.offsets.push((upload_id(&upload)?, end as u64));
             offset = end;
         }
         let receipt = tus.get(&upload, "receipt").await?;
         assert_eq!(receipt.status, 200, "{receipt:?}");
+        log.receipt(&receipt.body)?;
         // The same declaration again is the same upload, finished; its receipt is the same to the letter.
         let again = tus.declare(&tus.declaration(name, &bytes)?).await?;
         assert_eq!((again.location()?, again.offset()), (upload.clone(), Some(len as u64)));
         assert_eq!(tus.get(&upload, "receipt").await?.body, receipt.body);
-        eventually("the permit", Duration::from_secs(30), || async {
+        let permit = eventually("the permit", Duration::from_secs(30), || async {
             let permit = tus.get(&upload, "permit").await?;
             anyhow::ensure!(permit.status == 200, "{permit:?}");
-            Ok(())
+            Ok(permit)
         })
         .await?;
+        log.permit(&permit.body)?;
     }
-    Ok(())
+    assert_holds(&site, &log, None).await.map(drop)
 }
 
 #[tokio::test]
@@ -73,7 +82,7 @@ async fn a_flipped_byte_is_refused_at_its_mib_and_the_rest_is_kept() -> anyhow::
     let rest = tus.patch(&upload, 9 * MIB as u64, good[9 * MIB..].to_vec()).await?;
     assert_eq!((rest.status, rest.offset()), (204, Some(11 * MIB as u64)), "{rest:?}");
     assert_eq!(tus.get(&upload, "receipt").await?.status, 200);
-    Ok(())
+    assert_holds(&site, &Log::default(), None).await.map(drop)
 }
 
 #[tokio::test]
@@ -144,7 +153,7 @@ async fn what_does_not_add_up_is_refused_with_the_reason_and_leaves_nothing() ->
     let path = tus.head("/v1/uploads/..%2F..%2Fsecret").await?;
     assert!([400, 404].contains(&path.status), "{path:?}");
     assert_eq!(originals(&site).await?, 0, "a refused deposit left something behind");
-    Ok(())
+    assert_holds(&site, &Log::default(), None).await.map(drop)
 }
 
 #[tokio::test]
@@ -169,7 +178,7 @@ async fn another_offset_too_many_bytes_and_giving_up_are_answered_plainly() -> a
     assert_eq!(tus.head(&upload).await?.status, 410);
     let again = tus.begin("GIVEN_UP_1", &noise(9 * MIB, 6)).await?;
     assert_ne!(again, upload, "a lost upload gets a new id");
-    Ok(())
+    assert_holds(&site, &Log::default(), None).await.map(drop)
 }
 
 #[tokio::test]
@@ -238,7 +247,7 @@ async fn a_wrong_recorder_clock_changes_no_lock_and_opens_an_incident() -> anyho
         assert_eq!(clock, usize::from(year != 2026), "{name}");
     }
     assert!(locks.windows(2).all(|pair| pair[0] == pair[1]), "the recorder's clock must not move a lock: {locks:?}");
-    Ok(())
+    assert_holds(&site, &Log::default(), None).await.map(drop)
 }
 
 #[tokio::test]
@@ -259,5 +268,5 @@ async fn other_bytes_for_the_same_recording_are_kept_beside_it() -> anyhow::Resu
     let incidents = facts(&vault, &UnifiedCode::of(variant.clone()).to_string()).await?;
     assert!(incidents.iter().any(|fact| fact.act.name() == "incident_opened"));
     assert_eq!(walk(&vault, &vault.buckets().originals, &keys::manifest(&variant)).await?.len(), 1);
-    Ok(())
+    assert_holds(&site, &Log::default(), None).await.map(drop)
 }

@@ -15,6 +15,7 @@ mod package;
 mod pipeline;
 mod probe;
 mod reaper;
+mod recall;
 mod reread;
 mod sweep;
 mod watch;

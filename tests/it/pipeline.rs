@@ -15,6 +15,7 @@ use custos_local::{Part, StackConfig};
 use custos_platform::vault::Vault;
 use custos_tests::{
     eventually,
+    history::{Log, assert_holds},
     otlp::Collector,
     recorder::{ONE_OF_EACH, TRUNCATED, fill},
     site::Site,
@@ -32,6 +33,7 @@ async fn one_of_each_reaches_its_end_state() -> anyhow::Result<()> {
     let site = Site::with(config).await?;
     let recorder = site.scratch("recorder");
     fill(&recorder).await?;
+    let log = Log::default().recorder(&recorder)?;
     let otlp = format!("http://{address}");
     let docked = site.dock("E", &recorder, &["--otlp-endpoint", &otlp]).await?;
     assert_eq!((docked.code, docked.codes().len()), (0, 7), "{docked:?}");
@@ -48,7 +50,8 @@ async fn one_of_each_reaches_its_end_state() -> anyhow::Result<()> {
         in_the_facts(&site, &vault, code).await?;
         in_the_trace(&collector, &vault, code).await?;
     }
-    on_the_bus(&site).await
+    on_the_bus(&site).await?;
+    assert_holds(&site, &log, None).await.map(drop)
 }
 
 /// Bytes, seal and locks.

@@ -7,10 +7,11 @@
 //!    [`foreign`]: other people's tus clients; [`replica`]: a second ingest.
 //! 5. [`store`], [`catalogue`], [`bus`]: looking at what became of it; [`store::Root`] tries what must fail.
 //! 6. [`history`]: the whole world after a run, against every invariant.
-//! 7. [`otlp`]: a collector for traces. [`liar`]: a store that drops lock headers.
-//! 8. [`mod@bench`]: the benchmark, a command of its own.
-//! 9. [`proxy`]: what networks and servers do to connections, when a test says so.
-//! 10. [`sweep`]: every outgoing request of every service, struck one by one.
+//! 7. [`hostile`]: what must hold of every reader of input from outside.
+//! 8. [`otlp`]: a collector for traces. [`liar`]: a store that drops lock headers.
+//! 9. [`mod@bench`]: the benchmark, a command of its own.
+//! 10. [`proxy`]: what networks and servers do to connections, when a test says so.
+//! 11. [`sweep`]: every outgoing request of every service, struck one by one.
 
 pub mod bench;
 pub mod bus;
@@ -18,6 +19,7 @@ pub mod catalogue;
 pub mod dock;
 pub mod foreign;
 pub mod history;
+pub mod hostile;
 pub mod liar;
 pub mod otlp;
 pub mod proxy;

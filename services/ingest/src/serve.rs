@@ -20,7 +20,7 @@ use crate::{
     Ingest,
     audit::Auditor,
     budget::Budget,
-    commit::Committer,
+    committer::Committer,
     limits::{LoadArgs, UpkeepArgs},
     probe::{self, Gate},
     quota::Quotas,

@@ -104,5 +104,5 @@ async fn a_byte_too_many_commits_nothing() -> anyhow::Result<()> {
             assert_eq!(receipted(&site, tus, &upload).await?.0.root, Root::of(&bytes));
         }
     }
-    Ok(())
+    assert_holds(&site, &Log::default(), None).await.map(drop)
 }

@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn the_same_words_and_the_same_bytes_are_one_deposit() -> anyhow::Result<()> {
     let site = intake().await?;
-    let tus = plain(&site)?;
+    let (tus, mut log) = (plain(&site)?, Log::default());
     for size in [3 * MIB, 17 * MIB] {
         let (bytes, name) = (noise(size, 6), format!("TWICE_{size}"));
         let first = create(&tus, size, &said(&name, &[])).await?.location()?;
@@ -23,6 +23,7 @@ async fn the_same_words_and_the_same_bytes_are_one_deposit() -> anyhow::Result<(
         assert_eq!((whole.status, whole.offset()), (201, Some(size as u64)), "{whole:?}");
         let receipt = tus.get(&first, "receipt").await?;
         assert_eq!(receipt.status, 200, "{receipt:?}");
+        log.receipt(&receipt.body)?;
         let finished = create(&tus, size, &said(&name, &[])).await?;
         assert_eq!((finished.location()?, finished.offset()), (first.clone(), Some(size as u64)));
         assert!(finished.headers.contains_key("custos-receipt"));
@@ -47,5 +48,5 @@ async fn the_same_words_and_the_same_bytes_are_one_deposit() -> anyhow::Result<(
         let (receipt, manifest) = receipted(&site, &tus, &variant).await?;
         assert!(receipt.code.key().variant.is_some() && manifest.root == Root::of(&different));
     }
-    Ok(())
+    assert_holds(&site, &log, None).await.map(drop)
 }

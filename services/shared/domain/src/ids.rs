@@ -27,9 +27,9 @@ fn check(
     text: &str,
     max: usize,
     alphabet: &'static str,
-    legal: impl Fn(char) -> bool,
+    legal: impl Fn(&str) -> bool,
 ) -> Result<(), IdError> {
-    if !text.is_empty() && text.len() <= max && text.chars().all(legal) {
+    if !text.is_empty() && text.len() <= max && legal(text) {
         return Ok(());
     }
     let shown: String = text.escape_debug().take(64).collect();
@@ -85,8 +85,16 @@ macro_rules! token {
     };
 }
 
-fn upper(c: char) -> bool {
-    c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_'
+fn upper(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_')
+}
+
+fn lower(text: &str, others: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || others.contains(c))
+}
+
+fn hex(text: &str) -> bool {
+    text.chars().all(|c| c.is_ascii_digit() || ('a'..='f').contains(&c) || c == '-')
 }
 
 token!(
@@ -112,32 +120,28 @@ token!(
 token!(
     /// A person who signs in: the `sub` claim of their token.
     PersonId, "a person id", 64, "A-Z, a-z, 0-9, ., _, @ and -",
-    |c: char| c.is_ascii_alphanumeric() || "._@-".contains(c)
+    |text: &str| text.chars().all(|c| c.is_ascii_alphanumeric() || "._@-".contains(c))
 );
 token!(
     /// One connection of a recorder to a station, chosen by the dock.
-    DockingId, "a docking id", 36, "a-z, 0-9 and -",
-    |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'
+    DockingId, "a docking id", 36, "a-z, 0-9 and -", |text| lower(text, "-")
 );
 token!(
     /// One upload of one item at ingest; a lost session gets a new one.
-    UploadId, "an upload id", 36, "a-f, 0-9 and -",
-    |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c) || c == '-'
+    UploadId, "an upload id", 36, "a-f, 0-9 and -", hex
 );
 token!(
     /// 單位: a node of the tenant's tree as a path, such as `NANJING/XUANWU/01`.
     UnitPath, "a unit path", 128, "A-Z, 0-9 and _ in parts joined by single slashes",
-    |c: char| upper(c) || c == '/'
+    |text: &str| text.split('/').all(|part| !part.is_empty() && upper(part))
 );
 token!(
     /// One custody fact; see [`crate::fact`].
-    FactId, "a fact id", 96, "a-z, 0-9, _ and -",
-    |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-'
+    FactId, "a fact id", 96, "a-z, 0-9, _ and -", |text| lower(text, "_-")
 );
 token!(
     /// One legal hold: a reason on a list of items.
-    HoldId, "a hold id", 36, "a-f, 0-9 and -",
-    |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c) || c == '-'
+    HoldId, "a hold id", 36, "a-f, 0-9 and -", hex
 );
 
 impl FactId {
@@ -168,8 +172,7 @@ impl UnitPath {
     /// Whether `other` is this unit or below it in the tree (分級授權, E-16).
     #[must_use]
     pub fn contains(&self, other: &Self) -> bool {
-        let (own, other) = (self.0.trim_matches('/'), other.0.trim_matches('/'));
-        other == own || other.strip_prefix(own).is_some_and(|rest| rest.starts_with('/'))
+        other == self || other.0.strip_prefix(&self.0).is_some_and(|rest| rest.starts_with('/'))
     }
 }
 
@@ -214,6 +217,10 @@ mod tests {
             assert!(DeviceId::parse(text).is_err(), "{text:?}");
         }
         assert!(DeviceId::parse("DSJ00012").is_ok());
+        for text in ["", "/", "/NJ", "NJ/", "NJ//XW", "NJ/../XW"] {
+            assert!(UnitPath::parse(text).is_err(), "{text:?}");
+        }
+        assert!(UnitPath::parse("NJ/XW").is_ok());
     }
 
     #[test]

@@ -1,0 +1,4 @@
+//! Unified codes.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| custos_fuzz::documents::code(bytes));

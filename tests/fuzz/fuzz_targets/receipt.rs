@@ -1,0 +1,4 @@
+//! Receipts, permits and seals.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| custos_fuzz::documents::receipt(bytes));
