@@ -8,7 +8,7 @@ use custos_domain::{
 };
 
 /// Every act of the domain by its stable name, in the order of [`Act`].
-pub const ACTS: [&str; 17] = [
+pub const ACTS: [&str; 22] = [
     "dock_opened",
     "dock_closed",
     "deposited",
@@ -26,6 +26,11 @@ pub const ACTS: [&str; 17] = [
     "incident_closed",
     "record_read",
     "catalogue_searched",
+    "station_registered",
+    "enrolment_code_issued",
+    "station_enrolled",
+    "station_renewed",
+    "station_revoked",
 ];
 
 const MAX_ACT: usize = 32;
@@ -77,14 +82,24 @@ pub enum Kind {
     Docking,
     /// An upload that became no item.
     Upload,
+    /// A station.
+    Station,
     /// The catalogue.
     Catalogue,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 7] =
-        [Self::Video, Self::Photo, Self::Audio, Self::Item, Self::Docking, Self::Upload, Self::Catalogue];
+    pub const ALL: [Self; 8] = [
+        Self::Video,
+        Self::Photo,
+        Self::Audio,
+        Self::Item,
+        Self::Docking,
+        Self::Upload,
+        Self::Station,
+        Self::Catalogue,
+    ];
 
     /// What `fact` is about, as far as the fact itself says.
     #[must_use]
@@ -94,6 +109,7 @@ impl Kind {
             (Subject::Item { .. }, _) => Self::Item,
             (Subject::Docking { .. }, _) => Self::Docking,
             (Subject::Upload { .. }, _) => Self::Upload,
+            (Subject::Station { .. }, _) => Self::Station,
             (Subject::Catalogue { .. }, _) => Self::Catalogue,
         }
     }
@@ -114,6 +130,7 @@ impl Kind {
             Self::Item => "item",
             Self::Docking => "docking",
             Self::Upload => "upload",
+            Self::Station => "station",
             Self::Catalogue => "catalogue",
         }
     }

@@ -90,6 +90,7 @@ pub fn fact(fact: &Fact) -> String {
         Subject::Item { code, day } => item_facts(code, *day),
         Subject::Docking { station, docking } => format!("facts/dockings/{}/{station}/{docking}/", fact.tenant),
         Subject::Upload { upload } => format!("facts/uploads/{}/{upload}/", fact.tenant),
+        Subject::Station { station } => format!("facts/stations/{}/{station}/", fact.tenant),
         Subject::Catalogue { day } => format!("facts/catalogue/{}/", day.strftime("%Y/%m/%d")),
     };
     format!("{folder}{}.json", fact.id)

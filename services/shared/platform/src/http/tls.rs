@@ -44,10 +44,22 @@ impl TlsState {
     }
 }
 
+/// What a port asks of its callers' certificates, where it is given authorities to judge them by.
+#[derive(Debug, Clone, Default)]
+pub struct Clients {
+    /// Serve callers without a certificate too; handlers that need to know the caller refuse them. One that is shown is
+    /// verified all the same.
+    pub optional: bool,
+    /// Revocation lists from elsewhere than a file, PEM; what the channel holds is looked at before the file's, and taken over as
+    /// soon as it changes.
+    pub revocations: Option<watch::Receiver<Option<String>>>,
+}
+
 /// Looks at the files and publishes what they make.
 #[derive(Debug)]
 pub struct Reloader {
     args: TlsArgs,
+    clients: Clients,
     clock: Clock,
     current: Files,
     publish: watch::Sender<Arc<TlsState>>,
@@ -57,9 +69,9 @@ pub struct Reloader {
 
 impl Reloader {
     /// Reads the files for the first time; every problem names its option.
-    pub fn load(args: &TlsArgs, clock: Clock, meter: &Meter) -> Result<Self, ConfigError> {
-        let current = Files::read(args)?;
-        let (publish, _) = watch::channel(Arc::new(current.state(&clock)?));
+    pub fn load(args: &TlsArgs, clients: Clients, clock: Clock, meter: &Meter) -> Result<Self, ConfigError> {
+        let current = Files::read(args, clients.revocations())?;
+        let (publish, _) = watch::channel(Arc::new(current.state(clients.optional, &clock)?));
         let reloads = counter(
             meter,
             "custos.tls.reloads",
@@ -72,7 +84,7 @@ impl Reloader {
             .with_unit("s")
             .with_description("When the first of these files ends its validity, Unix time.")
             .build();
-        let reloader = Self { args: args.clone(), clock, current, publish, reloads, ends };
+        let reloader = Self { args: args.clone(), clients, clock, current, publish, reloads, ends };
         reloader.show_ends();
         Ok(reloader)
     }
@@ -82,12 +94,13 @@ impl Reloader {
         self.publish.subscribe()
     }
 
-    /// Looks at the files every [`TlsArgs::tls_reload`] until `stop`. Files that cannot work change nothing but the log.
+    /// Looks at the files every [`TlsArgs::tls_reload`], and when [`Clients::revocations`] change, until `stop`. Files that
+    /// cannot work change nothing but the log.
     pub async fn run(mut self, stop: CancellationToken) {
         let pause = self.args.tls_reload.max(Duration::from_millis(100));
-        while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
-            let args = self.args.clone();
-            let Ok(found) = tokio::task::spawn_blocking(move || Files::read(&args)).await else {
+        while stop.run_until_cancelled(self.clients.changed_within(pause)).await.is_some() {
+            let (args, revocations) = (self.args.clone(), self.clients.revocations());
+            let Ok(found) = tokio::task::spawn_blocking(move || Files::read(&args, revocations)).await else {
                 return;
             };
             self.take(found);
@@ -97,7 +110,7 @@ impl Reloader {
     fn take(&mut self, found: Result<Files, ConfigError>) {
         let state = match found {
             Ok(files) if files == self.current => return,
-            Ok(files) => files.state(&self.clock).map(|state| (files, state)),
+            Ok(files) => files.state(self.clients.optional, &self.clock).map(|state| (files, state)),
             Err(error) => Err(error),
         };
         match state {
@@ -122,6 +135,28 @@ impl Reloader {
         for (file, end) in self.current.ends() {
             self.ends.record(end.as_second() as f64, &[KeyValue::new("file", file)]);
         }
+    }
+}
+
+impl Clients {
+    /// What the channel holds now.
+    fn revocations(&self) -> Option<String> {
+        self.revocations.as_ref().and_then(|lists| lists.borrow().clone())
+    }
+
+    /// Waits until the channel's value changes, at most for `pause`.
+    async fn changed_within(&mut self, pause: Duration) {
+        let changed = async {
+            let known = match &mut self.revocations {
+                Some(lists) => lists.changed().await.is_ok(),
+                None => false,
+            };
+            if !known {
+                std::future::pending::<()>().await;
+            }
+        };
+        // The time being over is the usual case.
+        let _ = tokio::time::timeout(pause, changed).await;
     }
 }
 

@@ -33,6 +33,10 @@ struct Bench {
 
 impl Bench {
     async fn new(clock: Clock) -> Self {
+        Self::with(clock, Clients::default()).await
+    }
+
+    async fn with(clock: Clock, clients: Clients) -> Self {
         let (pki, files) = (Pki::new(), tempfile::tempdir().expect("dir"));
         write(&files, "ca.pem", &pki.ca.pem());
         write(&files, "crl.pem", &pki.crl(&[]));
@@ -40,7 +44,7 @@ impl Bench {
         let metrics = Metrics::new(Resource::builder().build()).expect("metrics");
         let context = context(clock, &metrics);
         let lifecycle = context.lifecycle.clone();
-        let server = Server::bind(&args(&files), &context).await.expect("server");
+        let server = Server::bind_for(&args(&files), clients, &context).await.expect("server");
         let address = server.address().expect("address");
         server.start(dress(routes(), &metrics.meter()));
         Self { pki, files, address, lifecycle, metrics }
@@ -121,6 +125,41 @@ async fn a_revocation_cuts_idle_and_busy_connections_and_refuses_new_ones() {
 }
 
 #[tokio::test]
+async fn a_list_from_elsewhere_acts_at_once_and_before_the_files() {
+    let (lists, revocations) = tokio::sync::watch::channel(None);
+    let clients = Clients { revocations: Some(revocations), ..Clients::default() };
+    let bench = Bench::with(Clock::system(), clients).await;
+    let (revoked, other) = (bench.pki.station(&[STATION]), bench.pki.station(&["custos://station/E/NJ/S8"]));
+    let (mut busy, mut innocent) = (bench.connect(&revoked).await, bench.connect(&other).await);
+    assert_eq!(innocent.get("/who").await.expect("answer").0, 200);
+    busy.send("/endless").await.expect("sent");
+    bench.measured("http_server_active_requests 1").await;
+
+    lists.send_replace(Some(bench.pki.crl(&[&revoked])));
+    let cut = tokio::time::timeout(LIMIT, busy.receive()).await.expect("cut in time");
+    assert!(cut.is_err(), "{cut:?}");
+    assert!(bench.intrude(Some(&revoked)).await.is_err());
+    bench.refused_as("revoked").await;
+    assert_eq!(innocent.get("/who").await.expect("others go on").0, 200);
+
+    lists.send_replace(Some("nothing of use".to_owned()));
+    bench.measured("custos_tls_reloads_total{outcome=\"refused\"} 1").await;
+    assert!(bench.intrude(Some(&revoked)).await.is_err(), "a list that cannot be read does not undo a revocation");
+}
+
+#[tokio::test]
+async fn where_certificates_are_optional_a_bad_one_is_refused_all_the_same() {
+    let bench = Bench::with(Clock::system(), Clients { optional: true, ..Clients::default() }).await;
+    let (status, body) = bench.intrude(None).await.expect("served");
+    assert_eq!(status, 403);
+    assert!(body.contains("certificate-needed"), "{body}");
+    let mut known = bench.connect(&bench.pki.station(&[STATION])).await;
+    assert_eq!(known.get("/who").await.expect("answer"), (200, STATION.to_owned()));
+    assert!(bench.intrude(Some(&Pki::new().station(&[STATION]))).await.is_err());
+    bench.refused_as("unknown_authority").await;
+}
+
+#[tokio::test]
 async fn a_certificate_that_runs_out_ends_its_connection() {
     let clock = Clock::manual(Clock::system().now());
     let bench = Bench::new(clock.clone()).await;
@@ -190,7 +229,7 @@ async fn files_that_cannot_work_are_refused_at_the_start_by_option() {
     let (pki, files) = (Pki::new(), tempfile::tempdir().expect("dir"));
     let complaint = |args: &TlsArgs| {
         let metrics = Metrics::new(Resource::builder().build()).expect("metrics");
-        Reloader::load(args, Clock::system(), &metrics.meter()).expect_err("refused").to_string()
+        Reloader::load(args, Clients::default(), Clock::system(), &metrics.meter()).expect_err("refused").to_string()
     };
     let args = args(&files);
     assert!(complaint(&args).starts_with("--tls-cert: cannot read"));
