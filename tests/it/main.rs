@@ -7,3 +7,4 @@ mod intake;
 mod locks;
 mod memory;
 mod pipeline;
+mod stations;

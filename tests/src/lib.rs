@@ -3,6 +3,7 @@
 //! 1. [`site`]: a stack with everything a test asks of it.
 //! 2. [`recorder`]: folders as recorders show them.
 //! 3. [`dock`]: the real dock, run as stations run it.
+//!    [`enrolment`]: the same, from a one-time code on.
 //! 4. [`tus`]: a hand-made client, for what the real dock would never send.
 //! 5. [`store`], [`catalogue`], [`bus`]: looking at what became of it; [`store::Root`] tries what must fail.
 //! 6. [`otlp`]: a collector for traces.
@@ -10,6 +11,7 @@
 pub mod bus;
 pub mod catalogue;
 pub mod dock;
+pub mod enrolment;
 pub mod otlp;
 pub mod recorder;
 pub mod site;

@@ -109,7 +109,7 @@ impl Owner {
             Self::Service(part) => (false, Some(part)),
         };
         let keeps_decisions = part.is_some_and(|part| part.schema().is_some());
-        let signs = matches!(part, Some(Part::Ingest | Part::Hashing));
+        let signs = matches!(part, Some(Part::Ingest | Part::Hashing | Part::Stations));
         secrets.extend(is_admin.then_some(Secret::NatsPassword));
         secrets.extend((is_admin || keeps_decisions).then_some(Secret::DatabasePassword));
         secrets.extend((is_admin || signs).then_some(Secret::SigningKey));

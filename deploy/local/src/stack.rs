@@ -242,6 +242,10 @@ fn write_public_keys(folders: &Folders, secrets: &Secrets) -> anyhow::Result<()>
     let public = |service| -> anyhow::Result<String> {
         Ok(hex::encode(secrets.signing_key(Owner::Service(service))?.verifying_key().as_bytes()))
     };
-    let trust = json!({"receipt": [public(Part::Ingest)?], "seal": [public(Part::Hashing)?]});
+    let trust = json!({
+        "receipt": [public(Part::Ingest)?],
+        "seal": [public(Part::Hashing)?],
+        "stations": [public(Part::Stations)?],
+    });
     folders::write(&folders.trust(), serde_json::to_vec_pretty(&trust)?)
 }

@@ -12,8 +12,11 @@ use reqwest::Url;
 use crate::{
     clock,
     dock::{Order, Settings},
+    enrol,
     identity::CredentialFiles,
+    pair::Pair,
     plan::Told,
+    renew::Renewer,
 };
 
 /// Hands recorders' footage in to Custos and erases only what was proven safe.
@@ -41,6 +44,8 @@ pub enum Command {
     Push(Push),
     /// Docks every recorder that appears below a folder, until it is told to stop.
     Watch(Watch),
+    /// Gets this station its certificate, for a one-time code that an administrator was given.
+    Enrol(Enrol),
     /// Says what the journal knows: what was deposited, what awaits a permit, what failed.
     Status(Status),
 }
@@ -87,6 +92,23 @@ pub struct Watch {
     output: Output,
 }
 
+/// Options of `enrol`.
+#[derive(Debug, clap::Args)]
+pub struct Enrol {
+    /// Address of the register of stations
+    #[arg(long = "url", env = "CUSTOS_STATIONS_URL", value_name = "URL", value_parser = https)]
+    url: Url,
+    /// The one-time code; without it the first line of standard input is taken
+    #[arg(long, env = "CUSTOS_DOCK_CODE", value_name = "CODE", hide_env_values = true)]
+    code: Option<String>,
+    /// Certificates of the authority that signed the register's certificate, PEM; no other is accepted
+    #[arg(long, env = "CUSTOS_CA", value_name = "FILE")]
+    ca: PathBuf,
+    /// Where key and certificate are kept, beside the journal
+    #[arg(long, env = "CUSTOS_DOCK_STATE", value_name = "DIR")]
+    state: PathBuf,
+}
+
 /// Options of `status`.
 #[derive(Debug, clap::Args)]
 pub struct Status {
@@ -106,12 +128,15 @@ struct Station {
     /// Certificates of the authority that signed ingest's certificate, PEM; no other is accepted
     #[arg(long, env = "CUSTOS_CA", value_name = "FILE")]
     ca: PathBuf,
-    /// This station's certificate, PEM; it names tenant, unit and station
-    #[arg(long, env = "CUSTOS_DOCK_CERT", value_name = "FILE")]
-    cert: PathBuf,
-    /// This station's Ed25519 private key, PKCS#8 PEM; it also signs declarations
-    #[arg(long, env = "CUSTOS_DOCK_KEY", value_name = "FILE")]
-    key: PathBuf,
+    /// This station's certificate, PEM; it names tenant, unit and station [default: what `enrol` got, renewed when it is due]
+    #[arg(long, env = "CUSTOS_DOCK_CERT", value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// This station's Ed25519 private key, PKCS#8 PEM; it also signs declarations [default: what `enrol` made]
+    #[arg(long, env = "CUSTOS_DOCK_KEY", value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    /// Address of the register of stations, where the certificate is renewed [default: where it came from]
+    #[arg(long, env = "CUSTOS_STATIONS_URL", value_name = "URL", value_parser = https)]
+    stations_url: Option<Url>,
     /// Whose receipts and seals to believe, JSON
     #[arg(long, env = "CUSTOS_TRUST_FILE", value_name = "FILE")]
     trust: PathBuf,
@@ -157,6 +182,12 @@ impl Push {
         self.station.settings()
     }
 
+    /// What keeps its certificate good.
+    #[must_use]
+    pub fn renewer(&self) -> Renewer {
+        self.station.renewer()
+    }
+
     /// What is wanted of the docking.
     #[must_use]
     pub fn order(&self) -> Order {
@@ -182,6 +213,12 @@ impl Watch {
         self.station.settings()
     }
 
+    /// What keeps its certificate good.
+    #[must_use]
+    pub fn renewer(&self) -> Renewer {
+        self.station.renewer()
+    }
+
     /// What is wanted of each docking. What is said of one recorder cannot be said of all, so nothing is.
     #[must_use]
     pub fn order(&self) -> Order {
@@ -203,7 +240,9 @@ impl Watch {
 
 impl Station {
     fn settings(&self) -> Settings {
-        let (ca, cert, key) = (self.ca.clone(), self.cert.clone(), self.key.clone());
+        let pair = Pair::of(&self.state).path();
+        let of = |given: &Option<PathBuf>| given.clone().unwrap_or_else(|| pair.clone());
+        let (ca, cert, key) = (self.ca.clone(), of(&self.cert), of(&self.key));
         Settings {
             ingest: self.ingest_url.clone(),
             credentials: CredentialFiles { ca, cert, key },
@@ -214,6 +253,26 @@ impl Station {
             patience: Duration::from_secs(self.patience),
             now: clock::system,
         }
+    }
+}
+
+impl Station {
+    /// Files the operator names are the operator's to renew.
+    fn renewer(&self) -> Renewer {
+        let (pair, own) = (Pair::of(&self.state), self.cert.as_ref());
+        let ours = own.is_none_or(|cert| *cert == pair.path());
+        Renewer::new(ours.then_some(pair), self.stations_url.clone(), self.ca.clone(), clock::system)
+    }
+}
+
+impl Enrol {
+    /// What is asked for; `typed` is called where no code was given as an option.
+    pub fn order<E>(&self, typed: impl FnOnce() -> Result<String, E>) -> Result<enrol::Order, E> {
+        let code = match &self.code {
+            Some(code) => code.clone(),
+            None => typed()?,
+        };
+        Ok(enrol::Order { register: self.url.clone(), ca: self.ca.clone(), code, state: self.state.clone() })
     }
 }
 

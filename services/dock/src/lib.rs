@@ -8,7 +8,8 @@
 //! 4. [`deposit`], [`read`], [`declare`], [`upload`], [`flow`]: one file from the medium to a receipt.
 //! 5. [`client`], [`trouble`], [`retry`]: ingest's HTTP API, what can go wrong with it, and what follows.
 //! 6. [`verify`], [`permits`], [`erase`]: what must be proven before a recorder is touched (INV-4).
-//! 7. [`journal`]: what is remembered across restarts. [`watch`], [`status`], [`report`], [`progress`]: around it all.
+//! 7. [`enrol`], [`renew`], [`register`], [`pair`]: how this station gets its certificate and keeps it.
+//! 8. [`journal`]: what is remembered across restarts. [`watch`], [`status`], [`report`], [`progress`]: around it all.
 
 pub mod args;
 pub mod client;
@@ -18,6 +19,7 @@ pub mod declare;
 pub mod deposit;
 pub mod dock;
 mod docking;
+pub mod enrol;
 pub mod erase;
 pub mod exit;
 pub mod flow;
@@ -25,10 +27,13 @@ pub mod halt;
 pub mod identity;
 pub mod journal;
 pub mod left;
+pub mod pair;
 pub mod permits;
 pub mod plan;
 pub mod progress;
 pub mod read;
+pub mod register;
+pub mod renew;
 pub mod report;
 pub mod retry;
 mod run;

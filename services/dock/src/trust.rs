@@ -13,6 +13,9 @@ pub struct Trust {
     pub receipt: Vec<KeyId>,
     /// The hashing service's keys: seals.
     pub seal: Vec<KeyId>,
+    /// Keys of the register of stations. One trust file serves docks and ingest; a dock has no use for these.
+    #[serde(default)]
+    pub stations: Vec<KeyId>,
 }
 
 /// Why there is nobody to believe.
@@ -91,6 +94,7 @@ mod tests {
             load(&format!(r#"{{"receipt":["{a}"],"seal":[]}}"#)),
             Err(TrustError::Empty { purpose: "seal", .. })
         ));
+        assert!(load(&format!(r#"{{"receipt":["{a}"],"seal":["{b}"],"stations":["{a}"]}}"#)).is_ok());
         assert!(matches!(load(&format!(r#"{{"receipt":["{a}"],"seal":["{a}"]}}"#)), Err(TrustError::Shared { .. })));
         for text in ["", "{}", r#"{"receipt":["xy"],"seal":[]}"#, r#"{"receipt":[],"seal":[],"other":[]}"#] {
             assert!(matches!(load(text), Err(TrustError::Format { .. })), "{text}");

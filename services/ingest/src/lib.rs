@@ -10,6 +10,7 @@
 //! 5. [`commit`]: Complete, read-back, lock, manifest, fact.
 //! 6. [`hand_out`]: the receipt, and later the erase permit.
 //! 7. [`reconcile`]: what a crash left half done is finished.
+//! 8. `register`: which stations there are, and whose certificates are revoked.
 
 pub mod append;
 pub mod assembler;
@@ -24,6 +25,7 @@ pub mod progress;
 pub mod prove;
 pub mod receive;
 pub mod reconcile;
+mod register;
 mod routes;
 mod serve;
 pub mod session;
@@ -52,7 +54,7 @@ use tokio::sync::Semaphore;
 pub use error::IngestError;
 pub use serve::{Args, serve};
 
-use crate::{commit::Committer, serve::StoreClock, session::Sessions, takeover::Takeover};
+use crate::{commit::Committer, register::Register, serve::StoreClock, session::Sessions, takeover::Takeover};
 
 /// Everything the verbs share.
 #[derive(Debug)]
@@ -63,6 +65,7 @@ pub struct Ingest {
     policies: PolicySet,
     signer: Signer,
     trust: Trust,
+    register: Register,
     clock: Clock,
     store_clock: StoreClock,
     lifecycle: Lifecycle,

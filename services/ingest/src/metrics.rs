@@ -4,9 +4,10 @@ use std::{sync::LazyLock, time::Duration};
 
 use custos_domain::item::ItemKind;
 use custos_platform::telemetry::{BYTES, SECONDS, meter};
+use jiff::SignedDuration;
 use opentelemetry::{
     KeyValue,
-    metrics::{Counter, Histogram},
+    metrics::{Counter, Gauge, Histogram},
 };
 
 static DEPOSITS: LazyLock<Counter<u64>> =
@@ -38,11 +39,27 @@ static DURATION: LazyLock<Histogram<f64>> = LazyLock::new(|| {
         .build()
 });
 
+static REGISTER_SEQUENCE: LazyLock<Gauge<u64>> = LazyLock::new(|| {
+    let about = "number of the register of stations that holds; 0 while there is none";
+    meter().u64_gauge("custos_ingest_register_sequence").with_description(about).build()
+});
+static REGISTER_AGE: LazyLock<Gauge<f64>> = LazyLock::new(|| {
+    let about = "since the register of stations that holds was signed";
+    meter().f64_gauge("custos_ingest_register_age").with_description(about).with_unit("s").build()
+});
+
 /// Makes every series exist before its first event, so that an alert on it can be trusted.
 pub(crate) fn begin() {
     for counter in [&*LOST, &*REJECTED, &*LOCK_DROPPED] {
         counter.add(0, &[]);
     }
+    REGISTER_SEQUENCE.record(0, &[]);
+}
+
+/// Which register of stations holds.
+pub(crate) fn register(sequence: u64, age: SignedDuration) {
+    REGISTER_SEQUENCE.record(sequence, &[]);
+    REGISTER_AGE.record(age.as_secs_f64(), &[]);
 }
 
 /// An item was deposited.

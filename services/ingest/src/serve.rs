@@ -15,7 +15,7 @@ use custos_platform::{
     clock::Clock,
     config::{CommonArgs, TlsArgs, seconds},
     facts::{FactArgs, FactLog},
-    http::server::Server,
+    http::{server::Server, tls::Clients},
     policies::{self, PolicyArgs},
     service::Context,
     signer::{Signer, SigningArgs, Trust},
@@ -25,7 +25,14 @@ use custos_platform::{
 use tokio::sync::Semaphore;
 
 use crate::{
-    Ingest, commit::Committer, error::IngestError, reconcile::Reconciler, routes, session::Sessions, takeover::Takeover,
+    Ingest,
+    commit::Committer,
+    error::IngestError,
+    reconcile::Reconciler,
+    register::{Register, RegisterError},
+    routes,
+    session::Sessions,
+    takeover::Takeover,
 };
 
 /// The clocks of ingest and the store may differ by this much before nothing is locked any more, in milliseconds. The store's
@@ -50,7 +57,7 @@ pub struct Args {
     policies: PolicyArgs,
     #[command(flatten)]
     signing: SigningArgs,
-    /// File with the public keys whose seals count.
+    /// File with the public keys whose seals and registers of stations count.
     #[arg(long, env = "CUSTOS_TRUST_FILE")]
     trust_file: PathBuf,
     /// Memory for parts under way, in MiB; uploads beyond it wait or are told to come back.
@@ -62,6 +69,9 @@ pub struct Args {
     /// Seconds between rounds of the reconciler.
     #[arg(long = "reconcile-seconds", env = "CUSTOS_RECONCILE_SECONDS", default_value = "300", value_parser = seconds)]
     reconcile: Duration,
+    /// Seconds between looks at the register of stations; a revocation works after at most this long.
+    #[arg(long = "register-seconds", env = "CUSTOS_REGISTER_SECONDS", default_value = "10", value_parser = seconds)]
+    register: Duration,
 }
 
 impl AsRef<CommonArgs> for Args {
@@ -83,6 +93,7 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
         policies: policies::load(&args.policies)?,
         signer: Signer::load(&args.signing)?,
         trust: Trust::load(&args.trust_file)?,
+        register: Register::default(),
         store_clock: StoreClock::default(),
         budget: Arc::new(Semaphore::new(usize::try_from(permits)?)),
         takeover: Takeover::default(),
@@ -104,8 +115,43 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
         }
     });
     reconcile(&ingest, args.reconcile);
-    Server::bind(&args.tls, &context).await?.start(routes::routes(ingest, &context.meter));
+    let clients = Clients { revocations: Some(ingest.register.revocations()), ..Clients::default() };
+    let server = Server::bind_for(&args.tls, clients, &context).await?;
+    first_register(&ingest).await;
+    follow_register(&ingest, args.register);
+    server.start(routes::routes(ingest, &context.meter));
     Ok(())
+}
+
+/// Waits until the store has said once which certificates are revoked: a restart must not forgive a revocation for a moment.
+async fn first_register(ingest: &Ingest) {
+    while let Err(error) = ingest.register.look(&ingest.vault, &ingest.trust.stations).await {
+        tracing::warn!(%error, "the register of stations cannot be read");
+        match error {
+            RegisterError::Store(error) if !error.is_permanent() => tokio::time::sleep(Duration::from_secs(1)).await,
+            _ => return,
+        }
+    }
+}
+
+/// Looks at the register of stations again and again; what it says counts at once.
+fn follow_register(ingest: &Arc<Ingest>, every: Duration) {
+    let ingest = Arc::clone(ingest);
+    let lifecycle = ingest.lifecycle.clone();
+    let soft = lifecycle.soft().clone();
+    let sweep = Sweep::new("ingest.register", every);
+    lifecycle.spawn("ingest.register", async move {
+        sweep
+            .run(soft, || async {
+                let looked = ingest.register.look(&ingest.vault, &ingest.trust.stations).await;
+                if let Some((sequence, issued_at)) = ingest.register.standing() {
+                    crate::metrics::register(sequence, ingest.clock.now().duration_since(issued_at));
+                }
+                looked
+            })
+            .await;
+        Ok(())
+    });
 }
 
 /// How far our clock is from the store's; measured every few seconds.

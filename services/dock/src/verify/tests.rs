@@ -20,7 +20,7 @@ fn id(key: &SigningKey) -> KeyId {
 }
 
 fn trust() -> Trust {
-    Trust { receipt: vec![id(&key(1))], seal: vec![id(&key(2))] }
+    Trust { receipt: vec![id(&key(1))], seal: vec![id(&key(2))], stations: vec![] }
 }
 
 fn item(device: &str) -> ItemKey {

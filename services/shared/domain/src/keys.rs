@@ -15,7 +15,7 @@ use crate::{
     calendar,
     digest::Root,
     fact::{Fact, Subject},
-    ids::UploadId,
+    ids::{StationId, TenantId, UploadId},
     item::{ItemKey, UnifiedCode},
 };
 
@@ -90,7 +90,7 @@ pub fn fact(fact: &Fact) -> String {
         Subject::Item { code, day } => item_facts(code, *day),
         Subject::Docking { station, docking } => format!("facts/dockings/{}/{station}/{docking}/", fact.tenant),
         Subject::Upload { upload } => format!("facts/uploads/{}/{upload}/", fact.tenant),
-        Subject::Station { station } => format!("facts/stations/{}/{station}/", fact.tenant),
+        Subject::Station { station } => station_facts(&fact.tenant, station),
         Subject::Catalogue { day } => format!("facts/catalogue/{}/", day.strftime("%Y/%m/%d")),
     };
     format!("{folder}{}.json", fact.id)
@@ -100,6 +100,12 @@ pub fn fact(fact: &Fact) -> String {
 #[must_use]
 pub fn item_facts(code: &UnifiedCode, day: Date) -> String {
     format!("facts/items/{}/{code}/", day.strftime("%Y/%m/%d"))
+}
+
+/// The folder of a station's facts.
+#[must_use]
+pub fn station_facts(tenant: &TenantId, station: &StationId) -> String {
+    format!("facts/stations/{tenant}/{station}/")
 }
 
 /// The prefix of all facts, to walk them.

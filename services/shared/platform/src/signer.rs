@@ -58,10 +58,13 @@ pub struct Trust {
     /// Keys of hashing: seals.
     #[serde(default)]
     pub seal: Vec<KeyId>,
+    /// Keys of who keeps the register of stations.
+    #[serde(default)]
+    pub stations: Vec<KeyId>,
 }
 
 impl Trust {
-    /// Reads the trust file, JSON of the form `{"receipt": ["<hex>"], "seal": ["<hex>"]}`.
+    /// Reads the trust file, JSON of the form `{"receipt": ["<hex>"], "seal": ["<hex>"], "stations": ["<hex>"]}`.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read(path).map_err(|e| ConfigError::unreadable("--trust-file", path, &e))?;
         serde_json::from_slice(&text)

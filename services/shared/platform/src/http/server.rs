@@ -73,7 +73,9 @@ impl Server {
         });
     }
 
-    async fn accept(self, routes: Router) {
+    async fn accept(mut self, routes: Router) {
+        // What was revoked since the port was opened must hold for the first caller.
+        self.reloader.look().await;
         let Context { lifecycle, clock, .. } = self.context;
         let terms = Arc::new(Terms {
             routes,

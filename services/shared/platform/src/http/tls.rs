@@ -99,10 +99,15 @@ impl Reloader {
     pub async fn run(mut self, stop: CancellationToken) {
         let pause = self.args.tls_reload.max(Duration::from_millis(100));
         while stop.run_until_cancelled(self.clients.changed_within(pause)).await.is_some() {
-            let (args, revocations) = (self.args.clone(), self.clients.revocations());
-            let Ok(found) = tokio::task::spawn_blocking(move || Files::read(&args, revocations)).await else {
-                return;
-            };
+            self.look().await;
+        }
+    }
+
+    /// Looks now.
+    pub async fn look(&mut self) {
+        let (args, revocations) = (self.args.clone(), self.clients.revocations());
+        // Fails only when the runtime ends.
+        if let Ok(found) = tokio::task::spawn_blocking(move || Files::read(&args, revocations)).await {
             self.take(found);
         }
     }

@@ -1,6 +1,6 @@
 //! Small objects: create-only locked documents, and compare-and-set ones in the intake bucket.
 
-use aws_sdk_s3::types::ObjectLockMode;
+use aws_sdk_s3::{operation::get_object::GetObjectOutput, types::ObjectLockMode};
 use bytes::Bytes;
 use custos_domain::{digest::Crc64, manifest::StoredObject};
 use jiff::{SignedDuration, Timestamp};
@@ -38,6 +38,17 @@ impl Created {
             Self::Before(document) => &document.object,
         }
     }
+}
+
+/// How an object of an unlocked bucket is, compared with when it was read last.
+#[derive(Debug, Clone)]
+pub enum Changed {
+    /// The same.
+    Same,
+    /// Not there.
+    Absent,
+    /// There is another one.
+    New(StoredDocument),
 }
 
 /// What a write needs beside the bytes.
@@ -111,6 +122,17 @@ impl Vault {
         }
     }
 
+    /// The newest document at a key of an unlocked bucket, when it is not the one with this ETag.
+    pub async fn read_changed(&self, bucket: &str, key: &str, etag: Option<&str>) -> Result<Changed, StoreError> {
+        let request = self.control.get_object().bucket(bucket).key(key).set_if_none_match(etag.map(str::to_owned));
+        match call("GetObject", request.send()).await {
+            Ok(answer) => document(answer, bucket, key).await.map(Changed::New),
+            Err(error) if error.is_unchanged() => Ok(Changed::Same),
+            Err(error) if error.is_not_found() => Ok(Changed::Absent),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Creates an unlocked document; [`StoreError::Precondition`] when the key is taken. Answers the ETag.
     pub async fn create(&self, bucket: &str, key: &str, bytes: Bytes) -> Result<String, StoreError> {
         let conditions = Conditions { if_none_match: true, ..Conditions::default() };
@@ -136,16 +158,7 @@ impl Vault {
 
     async fn get(&self, bucket: &str, key: &str, version: Option<&str>) -> Result<StoredDocument, StoreError> {
         let request = self.control.get_object().bucket(bucket).key(key).set_version_id(version.map(str::to_owned));
-        let answer = call("GetObject", request.send()).await?;
-        let version = answer.version_id().unwrap_or("null").to_owned();
-        let etag = answer.e_tag().unwrap_or_default().to_owned();
-        let bytes = answer
-            .body
-            .collect()
-            .await
-            .map_err(|e| StoreError::Unavailable { operation: "GetObject", detail: e.to_string() })?;
-        let object = StoredObject { bucket: bucket.to_owned(), key: key.to_owned(), version };
-        Ok(StoredDocument { bytes: bytes.into_bytes(), object, etag })
+        document(call("GetObject", request.send()).await?, bucket, key).await
     }
 
     async fn put(
@@ -176,4 +189,17 @@ impl Vault {
         let object = StoredObject { bucket: bucket.to_owned(), key: key.to_owned(), version };
         Ok((object, answer.e_tag().unwrap_or_default().to_owned()))
     }
+}
+
+/// Reads an answer to its end.
+async fn document(answer: GetObjectOutput, bucket: &str, key: &str) -> Result<StoredDocument, StoreError> {
+    let version = answer.version_id().unwrap_or("null").to_owned();
+    let etag = answer.e_tag().unwrap_or_default().to_owned();
+    let bytes = answer
+        .body
+        .collect()
+        .await
+        .map_err(|e| StoreError::Unavailable { operation: "GetObject", detail: e.to_string() })?;
+    let object = StoredObject { bucket: bucket.to_owned(), key: key.to_owned(), version };
+    Ok(StoredDocument { bytes: bytes.into_bytes(), object, etag })
 }

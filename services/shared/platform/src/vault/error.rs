@@ -56,6 +56,11 @@ impl StoreError {
         matches!(self, Self::NotFound { .. })
     }
 
+    /// Whether the store said that what is there is what the caller has (304).
+    pub(super) fn is_unchanged(&self) -> bool {
+        matches!(self, Self::Refused { code, .. } if code == "HTTP 304" || code == "NotModified")
+    }
+
     /// A stable name for metrics.
     #[must_use]
     pub fn class(&self) -> &'static str {

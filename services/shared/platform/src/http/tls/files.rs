@@ -88,7 +88,8 @@ impl Files {
             WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(aws_lc_rs::default_provider()));
         // The first list of an authority is the one that counts, so the file's cannot hide a fresher one.
         if let Some(crl) = &self.revocations {
-            builder = builder.with_crls(some::<CertificateRevocationListDer<'_>>("the revocation list", crl.as_bytes())?);
+            builder =
+                builder.with_crls(some::<CertificateRevocationListDer<'_>>("the revocation list", crl.as_bytes())?);
         }
         if optional {
             builder = builder.allow_unauthenticated();
