@@ -261,14 +261,18 @@ async fn a_revocation_ends_a_running_upload_and_nobody_elses() -> anyhow::Result
 
     let view = site.shut_out("E_STOLEN_01").await?;
     assert_eq!((&view["state"], &view["revoked"]["reason"]), (&json!("revoked"), &json!("stolen")), "{view}");
+    let begun = tokio::time::Instant::now();
     let cut = tokio::time::timeout(A_MINUTE, &mut theirs).await.context("the upload went on for a minute")??;
+    println!("the running upload ended {:?} after the revocation was answered", begun.elapsed());
     assert!(cut.is_err(), "the connection must end: {cut:?}");
     let fresh = tus(&site, "E_STOLEN_01", &stolen)?;
     assert!(fresh.head(&first).await.is_err(), "a new connection must be refused");
     let renewing = fresh.client.post(format!("{}/v1/renew", site.stack.url(Part::Stations)));
     let renewing = renewing.json(&json!({ "csr": request(&PKCS_ED25519)? })).send().await;
     assert!(renewing.is_err(), "nothing is renewed: {renewing:?}");
-    let told = stolen.run(&site, &["push", &site.scratch("").display().to_string()]).await?;
+    let recorder = site.scratch("recorder");
+    noise_file(&recorder, "DCIM/DSJ00012_P000345_20261122091500_0001_00.MP4", MIB, 3)?;
+    let told = stolen.run(&site, &["push", &recorder.display().to_string()]).await?;
     assert!(told.code == 69 && told.said.contains("revoked"), "{told:?}");
 
     assert!(!ours.is_finished(), "others go on");
