@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use custos_domain::calendar::{Period, eligible_from};
-use custos_local::Part;
+use custos_domain::{
+    calendar::{Period, eligible_from},
+    fact::Act,
+};
+use custos_local::{Part, StackConfig};
 use custos_tests::{
     eventually,
     recorder::noise_file,
@@ -101,6 +104,10 @@ async fn a_hold_needs_a_reason_a_leader_and_two_people_to_end() -> anyhow::Resul
 
     let id = |hold: &serde_json::Value| hold["hold"].as_str().or(hold["id"].as_str()).unwrap_or_default().to_owned();
     let (first, second) = (id(&first), id(&second));
+    let kept = kept_for(&site, &code, 2).await?;
+    assert_eq!(kept["held"], true, "{kept}");
+    assert!(kept["eligible_from"].is_null(), "nothing may be proposed for deletion under a hold: {kept}");
+    assert_eq!(kept["holds"][0]["text"], "當事人投訴", "{kept}");
     let note = || json!({ "note": "同意" });
     let (status, same) = post("e-officer", format!("/v1/holds/{first}/confirm"), note()).await?;
     assert!([403, 409].contains(&status.as_u16()), "the one who asked may not confirm: {status} {same}");
@@ -120,6 +127,9 @@ async fn a_hold_needs_a_reason_a_leader_and_two_people_to_end() -> anyhow::Resul
         }
     }
     held(&site, &code, false).await?;
+    let kept = kept_for(&site, &code, 0).await?;
+    assert_eq!(kept["held"], false, "{kept}");
+    assert!(kept["eligible_from"].is_string(), "{kept}");
     eventually("the facts of the hold", Duration::from_secs(30), || async {
         let facts = facts(&vault, &code).await?;
         for (act, times) in
@@ -128,6 +138,67 @@ async fn a_hold_needs_a_reason_a_leader_and_two_people_to_end() -> anyhow::Resul
             let found = facts.iter().filter(|fact| fact.act.name() == act).count();
             ensure!(found == times, "{act}: {found}");
         }
+        Ok(())
+    })
+    .await
+}
+
+/// What retention says of an item, once it knows of so many holds.
+async fn kept_for(site: &Site, code: &str, holds: usize) -> anyhow::Result<serde_json::Value> {
+    let path = format!("/v1/obligations/{code}");
+    eventually("retention to know of the holds", Duration::from_mins(1), || async {
+        let kept = site.get(Part::Retention, "e-leader", &path).await?;
+        ensure!(kept["holds"].as_array().map(Vec::len) == Some(holds), "{kept}");
+        Ok(kept)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn locks_and_holds_reach_every_version_that_somebody_with_root_put_over_an_item() -> anyhow::Result<()> {
+    let every_second = |part| (part, "CUSTOS_AUDIT_SECONDS", "1");
+    let mut config = StackConfig::test();
+    for (part, name, value) in [Part::Retention, Part::LegalHold].map(every_second) {
+        config = config.with_env(part, name, value);
+    }
+    let site = Site::with(config).await?;
+    let vault = site.vault()?;
+    let code = one(&site, "E").await?;
+    let items = site.settled("E", std::slice::from_ref(&code)).await?;
+    assert_eq!(items[&code]["held"], false);
+    let (manifest, object) = manifest(&vault, &code).await?;
+    let until = vault.lock_of(&manifest.original).await?.expect("a lock");
+    let root = Administrator::of(&site)?;
+    for disturbed in [&manifest.original, &object] {
+        // The third is neither the oldest nor the newest, and a delete marker lies over all of them.
+        for _ in 0..3 {
+            root.overwrite(disturbed).await?;
+        }
+        root.mc(&["rm", "--force"], disturbed).await?;
+    }
+    let body = json!({ "items": [&code], "cite": "E-14.1", "text": "當事人投訴", "permanence": "open" });
+    let (status, placed) = site.call(Part::LegalHold, "e-officer", Method::POST, "/v1/holds", Some(body)).await?;
+    assert_eq!(status, 201, "{placed}");
+    eventually("lock and hold on every version", Duration::from_mins(1), || async {
+        for disturbed in [&manifest.original, &object] {
+            let found = vault.every_version(&disturbed.bucket, &disturbed.key).await?;
+            assert_eq!((found.versions.len(), found.delete_markers), (4, 1), "{found:?}");
+            assert_eq!(found.first(), Some(disturbed), "the oldest is the truth");
+            for version in &found.versions {
+                ensure!(vault.is_held(version).await?, "{version:?} is not held");
+                let lock = vault.lock_of(version).await?;
+                ensure!(lock.is_some_and(|lock| lock >= until), "{version:?} is locked until {lock:?}");
+            }
+        }
+        Ok(())
+    })
+    .await?;
+    eventually("the incident", Duration::from_mins(1), || async {
+        let facts = facts(&vault, &code).await?;
+        let told = facts
+            .iter()
+            .any(|fact| matches!(&fact.act, Act::IncidentOpened { detail, .. } if detail.contains(&object.key)));
+        ensure!(told, "no incident names {}", object.key);
         Ok(())
     })
     .await

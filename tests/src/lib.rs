@@ -7,7 +7,9 @@
 //! 4. [`tus`]: a hand-made client, for what the real dock would never send.
 //! 5. [`store`], [`catalogue`], [`bus`]: looking at what became of it; [`store::Root`] tries what must fail.
 //! 6. [`otlp`]: a collector for traces.
+//! 7. [`bench`]: the benchmark, a command of its own.
 
+pub mod bench;
 pub mod bus;
 pub mod catalogue;
 pub mod dock;

@@ -15,8 +15,12 @@ use custos_domain::{
     fact::{Act, Fact, IncidentClass},
     manifest::StoredObject,
 };
-use custos_platform::{db::outbox, vault::StoreError};
-use futures::future::{join_all, try_join_all};
+use custos_platform::{
+    db::outbox,
+    item::{AT_ONCE, StoredItem},
+    vault::StoreError,
+};
+use futures::{StreamExt as _, TryStreamExt as _, future::join_all, stream};
 use tokio::time::Instant;
 
 use crate::{
@@ -24,7 +28,6 @@ use crate::{
     error::LegalHoldError,
     facts::{self, Happened},
     hold::Hold,
-    item::Item,
     ledger::leases::{Lease, Next},
     metrics,
     plan::{Applied, Found, Plan, Then, plan},
@@ -104,15 +107,14 @@ impl LegalHold {
     }
 
     async fn apply(&self, lease: &Lease) -> Result<(), LegalHoldError> {
-        let Some(item) = Item::find(&self.vault, &lease.item.code).await? else {
+        let Some(item) = StoredItem::find(&self.vault, &lease.item.code).await? else {
             let gone = vec!["the manifest is gone".to_owned()];
             self.report(lease, None, &[(IncidentClass::StoreFault, gone)]).await?;
             return Err(LegalHoldError::ManifestGone);
         };
         let found = self.held(&item.objects).await?;
         let (holds, plan) = self.plan(lease, &found).await?;
-        let disturbed = item.disturbed.iter().map(|key| format!("{key} has a second version or a delete marker"));
-        let drifted = plan.drifted.iter().cloned().chain(disturbed).collect();
+        let drifted = plan.drifted.iter().cloned().chain(item.disturbances()).collect();
         let wrong = [(IncidentClass::LockDrift, drifted), (IncidentClass::StoreFault, plan.gone.clone())];
         // Before it is put right: a crash in between would hide it for ever.
         self.report(lease, Some(&item), &wrong).await?;
@@ -136,15 +138,15 @@ impl LegalHold {
     }
 
     async fn held(&self, objects: &[StoredObject]) -> Result<Vec<Found>, StoreError> {
-        let read = objects.iter().map(async |object| {
-            let held = match self.vault.is_held(object).await {
+        let read = stream::iter(objects.to_vec()).map(async |object| {
+            let held = match self.vault.is_held(&object).await {
                 Ok(held) => Some(held),
                 Err(error) if error.is_not_found() => None,
                 Err(error) => return Err(error),
             };
-            Ok(Found { object: object.clone(), held })
+            Ok(Found { object, held })
         });
-        try_join_all(read).await
+        read.buffered(AT_ONCE).try_collect().await
     }
 
     async fn switch(&self, lease: &Lease, objects: &[StoredObject], on: bool) -> Result<(), LegalHoldError> {
@@ -162,7 +164,7 @@ impl LegalHold {
     async fn report(
         &self,
         lease: &Lease,
-        item: Option<&Item>,
+        item: Option<&StoredItem>,
         wrong: &[(IncidentClass, Vec<String>)],
     ) -> Result<(), LegalHoldError> {
         let mut incidents: Vec<Fact> = Vec::new();
@@ -189,7 +191,7 @@ impl LegalHold {
     async fn record(
         &self,
         lease: &Lease,
-        item: &Item,
+        item: &StoredItem,
         holds: &[Hold],
         plan: &Plan,
         found: &[Found],
@@ -217,7 +219,7 @@ impl LegalHold {
     }
 
     /// When to look again; never, once a hold that ended is settled.
-    fn next(&self, then: Then, on: bool, item: &Item) -> Option<Next> {
+    fn next(&self, then: Then, on: bool, item: &StoredItem) -> Option<Next> {
         let age = Duration::try_from(self.clock.now().duration_since(item.manifest.ingested_at)).unwrap_or_default();
         match then {
             Then::Applied => Some(Next { after: self.settle.max(Duration::from_secs(1)), routine: false }),
@@ -231,7 +233,7 @@ impl LegalHold {
     }
 
     /// The same reasons on the same versions are one fact, however often they are applied.
-    fn applied_fact(&self, lease: &Lease, item: &Item, holds: &[Hold], applied: &Applied) -> Fact {
+    fn applied_fact(&self, lease: &Lease, item: &StoredItem, holds: &[Hold], applied: &Applied) -> Fact {
         let reasons: Vec<String> = holds.iter().map(|hold| format!("{}:{}", hold.id, hold.stage().stands())).collect();
         let versions: Vec<String> = applied.objects.iter().map(|o| format!("{}@{}", o.key, o.version)).collect();
         let Applied { on, settled, .. } = applied;
@@ -246,7 +248,7 @@ impl LegalHold {
         fact
     }
 
-    fn fact_now(&self, lease: &Lease, item: Option<&Item>, act: Act, discriminator: &str) -> Fact {
+    fn fact_now(&self, lease: &Lease, item: Option<&StoredItem>, act: Act, discriminator: &str) -> Fact {
         let happened = Happened { act, at: self.clock.now() };
         let mut fact = facts::fact(&lease.item, &happened, &facts::service(), discriminator);
         // One item is one trace, whatever sweep found it.

@@ -4,7 +4,7 @@
 //! legal hold follows, on every version of the item, and nobody is told that it is there before it was read back. In reading order:
 //!
 //! 1. [`hold`], [`rule`]: pure: a hold, its steps and what it may rest on. [`plan`]: pure: what to do in the store.
-//! 2. [`ledger`]: the database. [`item`]: what the store has. [`facts`]: what is stated.
+//! 2. [`ledger`]: the database. [`facts`]: what is stated.
 //! 3. [`place`], [`decide`], [`show`]: the API; [`view`]: what it shows.
 //! 4. [`apply`]: the reconciler; [`remind`]: permanence must reach the lock; [`recover`]: what only the log knows.
 //! 5. [`listen`], [`policy_hold`]: what others announce. [`rebuild`]: an empty database filled from the log.
@@ -14,7 +14,6 @@ pub mod decide;
 mod error;
 pub mod facts;
 pub mod hold;
-pub mod item;
 pub mod ledger;
 pub mod listen;
 mod metrics;

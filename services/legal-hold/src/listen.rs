@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use custos_domain::fact::Act;
-use custos_platform::worker::{Delivery, Fault};
+use custos_platform::{
+    item,
+    worker::{Delivery, Fault},
+};
 
-use crate::{LegalHold, error::LegalHoldError, item, ledger::ItemRef};
+use crate::{LegalHold, error::LegalHoldError, ledger::ItemRef};
 
 impl LegalHold {
     /// Handles one announcement.

@@ -14,11 +14,14 @@ use custos_domain::{
     item::UnifiedCode,
     policy::Cite,
 };
-use custos_platform::http::{
-    Problem,
-    auth::{Person, Role},
-    extract::Json,
-    problem::Document,
+use custos_platform::{
+    http::{
+        Problem,
+        auth::{Person, Role},
+        extract::Json,
+        problem::Document,
+    },
+    item,
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
@@ -29,7 +32,6 @@ use crate::{
     error::LegalHoldError,
     facts,
     hold::{Hold, Origin},
-    item,
     ledger::ItemRef,
     metrics, moment, rule, text,
     view::HoldView,

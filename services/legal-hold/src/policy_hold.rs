@@ -6,13 +6,13 @@ use custos_domain::{
     ids::{HoldId, PersonId},
     policy::Obligation,
 };
+use custos_platform::item;
 
 use crate::{
     LegalHold,
     error::LegalHoldError,
     facts,
     hold::{Hold, Origin},
-    item,
     ledger::ItemRef,
     metrics, moment,
 };

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use custos_domain::{item::UnifiedCode, keys};
+use custos_platform::item;
 
-use crate::{LegalHold, error::LegalHoldError, item, ledger::ItemRef};
+use crate::{LegalHold, error::LegalHoldError, ledger::ItemRef};
 
 impl LegalHold {
     /// Walks the whole log. Answers how many holds or steps were added.

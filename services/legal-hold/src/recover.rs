@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 
 use custos_domain::{
-    calendar,
     fact::{Act, Actor, Fact},
     ids::{HoldId, PersonId},
-    keys,
 };
 
 use crate::{
@@ -45,23 +43,18 @@ impl LegalHold {
         Ok(recovered)
     }
 
+    /// The steps that are stated; what was applied is read from the store itself.
     async fn logged(&self, item: &ItemRef) -> Result<Vec<Fact>, LegalHoldError> {
-        let prefix = format!("{}hold_", keys::item_facts(&item.code, calendar::day(item.ingested_at)));
-        let (mut facts, mut cursor) = (Vec::new(), None);
-        loop {
-            let page = self.vault.versions(&self.vault.buckets().log, &prefix, cursor).await?;
-            // What was applied is read from the store itself.
-            let steps = page.objects.iter().filter(|object| !object.key.contains("/hold_applied-"));
-            for object in steps {
-                facts.push(self.facts.load(object).await?);
-            }
-            match page.next {
-                Some(next) => cursor = Some(next),
-                None => return Ok(facts),
-            }
+        let mut facts = Vec::new();
+        for act in STEPS {
+            facts.extend(self.facts.of_item(&item.code, item.ingested_at, act).await?);
         }
+        Ok(facts)
     }
 }
+
+/// The acts a hold is made of.
+const STEPS: [&str; 4] = ["hold_placed", "hold_confirmed", "hold_release_proposed", "hold_released"];
 
 /// The holds that these facts tell of, each with the steps that were taken.
 fn holds_of(facts: &[Fact]) -> Vec<Hold> {

@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use custos_domain::{keys, manifest::StoredObject};
-use custos_platform::facts::StatedFact;
+use custos_platform::{facts::StatedFact, item::StoredItem};
 use jiff::Timestamp;
 
-use crate::{LegalHold, error::LegalHoldError, facts, hold::Hold, item::Item, ledger::leases::Lease, metrics};
+use crate::{LegalHold, error::LegalHoldError, facts, hold::Hold, ledger::leases::Lease, metrics};
 
 /// How long retention is left alone, and how long between two reminders: longer than the bus takes a repetition for the same
 /// message (two minutes).
@@ -16,7 +16,7 @@ pub const PATIENCE: Duration = Duration::from_secs(150);
 impl LegalHold {
     /// Announces again what is not done yet. Answers whether something is outstanding. A failure here is only told: it must not
     /// stand in the way of the hold itself.
-    pub(crate) async fn remind(&self, lease: &Lease, item: &Item, holds: &[Hold]) -> bool {
+    pub(crate) async fn remind(&self, lease: &Lease, item: &StoredItem, holds: &[Hold]) -> bool {
         let permanent: Vec<&Hold> = holds.iter().filter(|hold| hold.is_permanent()).collect();
         if permanent.is_empty() {
             return false;
@@ -30,7 +30,7 @@ impl LegalHold {
         }
     }
 
-    async fn remind_of(&self, lease: &Lease, item: &Item, holds: &[&Hold]) -> Result<bool, LegalHoldError> {
+    async fn remind_of(&self, lease: &Lease, item: &StoredItem, holds: &[&Hold]) -> Result<bool, LegalHoldError> {
         let policy = self.policies.get(lease.item.tenant())?;
         let horizon = policy.horizon_until(item.manifest.ingested_at);
         if self.all_locked(&item.objects, horizon).await? {

@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use custos_domain::{ids::HoldId, item::UnifiedCode};
-use custos_platform::http::{
-    Problem,
-    auth::Person,
-    extract::{Json, Path, Query},
-    problem::Document,
+use custos_platform::{
+    http::{
+        Problem,
+        auth::Person,
+        extract::{Json, Path, Query},
+        problem::Document,
+    },
+    item,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -127,7 +130,7 @@ pub async fn of_item(
         return Err(unknown());
     }
     let Some(item) = service.ledger.item(&code).await.map_err(LegalHoldError::from)? else {
-        let manifest = crate::item::manifest(&service.vault, &code).await.map_err(LegalHoldError::from)?;
+        let manifest = item::manifest(&service.vault, &code).await.map_err(LegalHoldError::from)?;
         person.require_scope(&code.key().tenant, &manifest.ok_or_else(unknown)?.unit)?;
         return Ok(Json(ItemHolds { code: code.to_string(), held: false, store: None, holds: Vec::new() }));
     };

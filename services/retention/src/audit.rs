@@ -7,12 +7,12 @@
 use std::{sync::Arc, time::Duration};
 
 use custos_domain::{item::UnifiedCode, keys, manifest::Manifest};
-use custos_platform::vault::listing::Cursor;
+use custos_platform::{item::StoredItem, vault::listing::Cursor};
 use futures::{StreamExt as _, stream};
 use jiff::SignedDuration;
 use tokio::sync::Mutex;
 
-use crate::{Retention, error::RetentionError, item::Item, metrics};
+use crate::{Retention, error::RetentionError, metrics};
 
 /// Items looked at before the database is asked for more.
 const BATCH: i64 = 16;
@@ -87,7 +87,7 @@ impl Retention {
         }
         // A fresh item is left to its announcement.
         let fresh = age < SignedDuration::try_from(self.settle).unwrap_or(SignedDuration::MAX);
-        let sealed = !fresh && Item::find(&self.vault, &manifest.code).await?.is_some_and(|item| item.sealed);
+        let sealed = !fresh && StoredItem::find(&self.vault, &manifest.code).await?.is_some_and(|item| item.sealed);
         Ok(Some(manifest.code).filter(|_| sealed))
     }
 

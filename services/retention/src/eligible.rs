@@ -16,6 +16,7 @@ use custos_platform::{
         extract::{Json, Query},
         problem::Document,
     },
+    item::StoredItem,
     vault::StoreError,
 };
 use futures::future::try_join_all;
@@ -23,7 +24,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{Retention, error::RetentionError, item::Item, ledger::Entry, obligations::KeptItem};
+use crate::{Retention, error::RetentionError, ledger::Entry, obligations::KeptItem};
 
 /// Most items of one page: each is looked up in the store.
 const MOST: i64 = 100;
@@ -112,23 +113,23 @@ impl Retention {
         let now = crate::skew::trusted_now(&self.vault, &self.clock).await?;
         let after = page.after.as_ref().map(|(at, code)| (*at, code));
         let candidates = self.ledger.ended(&page.tenant, &page.unit, now, after, page.limit).await?;
-        let free = try_join_all(candidates.iter().map(|entry| self.is_free(&entry.code, now))).await?;
+        let free = try_join_all(candidates.iter().map(|entry| self.is_free(entry, now))).await?;
         let full = i64::try_from(candidates.len()).is_ok_and(|count| count == page.limit);
         let next = candidates.last().filter(|_| full).and_then(place);
         let mut items = Vec::new();
         for (entry, free) in candidates.iter().zip(free) {
             if free {
-                items.push(KeptItem::of(entry));
+                items.push(KeptItem::of(entry, &[], false));
             }
         }
         Ok(Eligible { still_kept: candidates.len() - items.len(), items, next, never: None })
     }
 
-    /// Whether the store neither locks nor holds any version of the item. An item that is gone or disturbed is an incident, not
-    /// a candidate.
-    async fn is_free(&self, code: &UnifiedCode, now: Timestamp) -> Result<bool, StoreError> {
-        let Some(item) = Item::find(&self.vault, code).await? else { return Ok(false) };
-        if !item.disturbed.is_empty() {
+    /// Whether no hold stands by the log, and the store neither locks nor holds any version of the item. An item that is gone or
+    /// disturbed is an incident, not a candidate.
+    async fn is_free(&self, entry: &Entry, now: Timestamp) -> Result<bool, StoreError> {
+        let Some(item) = StoredItem::find(&self.vault, &entry.code).await? else { return Ok(false) };
+        if !item.disturbed.is_empty() || !self.history.holds(&entry.code, entry.ingested_at).await?.is_empty() {
             return Ok(false);
         }
         for object in &item.objects {

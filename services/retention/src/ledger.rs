@@ -6,12 +6,12 @@ use custos_domain::{
     manifest::StoredObject,
     policy::{Obligation, combine},
 };
+use custos_platform::item::StoredItem;
 use jiff::Timestamp;
 use sqlx::{FromRow, PgPool, PgTransaction, types::Json};
 
 use crate::{
     decide::{Recorded, Standing},
-    item::Item,
     moment::Moment,
 };
 
@@ -46,7 +46,7 @@ pub struct Entry {
 #[derive(Debug)]
 pub struct Update<'a> {
     /// The item.
-    pub item: &'a Item,
+    pub item: &'a StoredItem,
     /// Everything that is owed, old and new.
     pub standing: &'a [Standing],
     /// What was read back.
@@ -103,7 +103,7 @@ impl Ledger {
         .bind(manifest.code.key().tenant.as_str())
         .bind(manifest.unit.as_str())
         .bind(Moment(manifest.ingested_at))
-        .bind(&item.manifest_key)
+        .bind(&item.manifest_object.key)
         .bind(Moment(recorded.until))
         .bind(Json(&recorded.objects))
         .bind(Moment(*now))

@@ -3,7 +3,7 @@
 //! It never shortens a lock and never deletes. In reading order:
 //!
 //! 1. [`decide`]: pure: what is owed to an item, and how far the store is from it.
-//! 2. [`item`], [`history`], [`ledger`]: what the store has of an item, what the custody log says, what the database records.
+//! 2. [`history`], [`ledger`]: what the custody log says of an item, and what the database records.
 //! 3. [`look`]: the one verb: look at an item, leave it as it ought to be, state what was done.
 //! 4. [`listen`], [`audit`]: what leads to a look: an announcement, or that its time has come.
 //! 5. [`obligations`], [`policy_view`], [`eligible`]: the API.
@@ -13,7 +13,6 @@ pub mod decide;
 pub mod eligible;
 mod error;
 pub mod history;
-pub mod item;
 pub mod ledger;
 pub mod listen;
 pub mod look;

@@ -19,8 +19,12 @@ use custos_domain::{
     manifest::StoredObject,
     policy::Obligation,
 };
-use custos_platform::{db::outbox, vault::StoreError};
-use futures::future::try_join_all;
+use custos_platform::{
+    db::outbox,
+    item::{AT_ONCE, StoredItem},
+    vault::StoreError,
+};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
@@ -28,7 +32,6 @@ use crate::{
     decide::{self, Found, Gap, Lock, Recorded, Standing},
     error::RetentionError,
     history::Confirmation,
-    item::Item,
     ledger::{Entry, Update},
     metrics, skew,
 };
@@ -59,12 +62,12 @@ impl Retention {
         owed.unplaced.map_or(Ok(()), |hold| Err(RetentionError::Unplaced(hold)))
     }
 
-    async fn find(&self, code: &UnifiedCode) -> Result<Item, RetentionError> {
-        Item::find(&self.vault, code).await?.ok_or(RetentionError::NotDeposited)
+    async fn find(&self, code: &UnifiedCode) -> Result<StoredItem, RetentionError> {
+        StoredItem::find(&self.vault, code).await?.ok_or(RetentionError::NotDeposited)
     }
 
     /// What is owed: decided before (by the ledger, or by the log where the ledger is empty), and new.
-    async fn owed(&self, item: &Item, entry: Option<&Entry>) -> Result<Owed, RetentionError> {
+    async fn owed(&self, item: &StoredItem, entry: Option<&Entry>) -> Result<Owed, RetentionError> {
         let manifest = &item.manifest;
         let policy = self.policies.get(&manifest.code.key().tenant)?;
         let before = if let Some(entry) = entry {
@@ -82,22 +85,21 @@ impl Retention {
     }
 
     async fn locks(&self, objects: &[StoredObject]) -> Result<Vec<Found>, StoreError> {
-        let read = objects.iter().map(async |object| {
-            let lock = match self.vault.lock_of(object).await {
+        let read = stream::iter(objects.to_vec()).map(async |object| {
+            let lock = match self.vault.lock_of(&object).await {
                 Ok(Some(until)) => Lock::Until(until),
                 Ok(None) => Lock::None,
                 Err(error) if error.is_not_found() => Lock::Gone,
                 Err(error) => return Err(error),
             };
-            Ok(Found { object: object.clone(), lock })
+            Ok(Found { object, lock })
         });
-        try_join_all(read).await
+        read.buffered(AT_ONCE).try_collect().await
     }
 
     /// States what is wrong, before anything is put right.
-    async fn report(&self, item: &Item, gap: &Gap) -> Result<(), RetentionError> {
-        let disturbed = item.disturbed.iter().map(|key| format!("{key} has a second version or a delete marker"));
-        let drifted: Vec<String> = gap.drifted.iter().cloned().chain(disturbed).collect();
+    async fn report(&self, item: &StoredItem, gap: &Gap) -> Result<(), RetentionError> {
+        let drifted: Vec<String> = gap.drifted.iter().cloned().chain(item.disturbances()).collect();
         let wrong = [(IncidentClass::LockDrift, drifted), (IncidentClass::StoreFault, gap.gone.clone())];
         let mut incidents = Vec::new();
         for (class, details) in wrong.into_iter().filter(|(_, details)| !details.is_empty()) {
@@ -120,7 +122,7 @@ impl Retention {
         Ok(())
     }
 
-    async fn extend(&self, item: &Item, short: &[StoredObject], until: Timestamp) -> Result<(), RetentionError> {
+    async fn extend(&self, item: &StoredItem, short: &[StoredObject], until: Timestamp) -> Result<(), RetentionError> {
         if short.is_empty() {
             return Ok(());
         }
@@ -139,7 +141,7 @@ impl Retention {
 
     async fn record(
         &self,
-        item: &Item,
+        item: &StoredItem,
         entry: Option<&Entry>,
         owed: &Owed,
         gap: &Gap,
@@ -191,7 +193,12 @@ impl Retention {
     }
 
     /// What led to an obligation, whatever led to this look.
-    async fn cause(&self, item: &Item, owed: &Owed, standing: &Standing) -> Result<Option<FactId>, RetentionError> {
+    async fn cause(
+        &self,
+        item: &StoredItem,
+        owed: &Owed,
+        standing: &Standing,
+    ) -> Result<Option<FactId>, RetentionError> {
         if let Obligation::Permanent { cite, .. } = &standing.obligation {
             let confirmed = owed.confirmed.iter().find(|confirmation| confirmation.reason.cite == *cite);
             return Ok(confirmed.map(|confirmation| confirmation.fact.clone()));
@@ -199,7 +206,7 @@ impl Retention {
         Ok(self.history.sealed(&item.manifest.code, item.manifest.ingested_at).await?)
     }
 
-    fn fact(&self, item: &Item, act: Act, discriminator: &str, cause: Option<FactId>) -> Fact {
+    fn fact(&self, item: &StoredItem, act: Act, discriminator: &str, cause: Option<FactId>) -> Fact {
         let manifest = &item.manifest;
         let subject = Subject::item(&manifest.code, manifest.ingested_at);
         Fact {

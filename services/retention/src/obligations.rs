@@ -3,12 +3,16 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use custos_domain::{item::UnifiedCode, policy::Words};
-use custos_platform::http::{
-    Problem,
-    auth::Person,
-    extract::{Json, Path},
-    problem::Document,
+use custos_domain::{hold::Permanence, item::UnifiedCode, policy::Words};
+use custos_platform::{
+    http::{
+        Problem,
+        auth::Person,
+        extract::{Json, Path},
+        problem::Document,
+    },
+    item,
+    vault::StoreError,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -18,6 +22,7 @@ use crate::{
     Retention,
     decide::{self, Standing},
     error::RetentionError,
+    history::StandingHold,
     ledger::{Entry, kind},
 };
 
@@ -31,15 +36,39 @@ pub struct KeptItem {
     /// When it was ingested: every period counts from here.
     #[schema(value_type = String, format = DateTime)]
     pub ingested_at: Timestamp,
-    /// From when on a deletion may be proposed; absent while an obligation without an end stands.
+    /// From when on a deletion may be proposed; absent while an obligation without an end, or a hold, stands.
     #[schema(value_type = Option<String>, format = DateTime)]
     pub eligible_from: Option<Timestamp>,
-    /// Whether an obligation without an end stands.
+    /// Whether the item may not be let go whatever its dates say: an obligation without an end stands, or a hold that a person
+    /// placed, or the store's legal hold is on.
     pub held: bool,
+    /// The holds that stand by the custody log; a hold placed this very moment may be on its way there.
+    pub holds: Vec<Hold>,
     /// The store's lock.
     pub lock: LockState,
     /// Every obligation, the strongest first.
     pub obligations: Vec<Duty>,
+}
+
+/// One hold (保全).
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Hold {
+    /// Its id, for the legal-hold service.
+    pub id: String,
+    /// The article it rests on, such as `E-14.1`.
+    pub cite: String,
+    /// What happened, in the words of the one who asked.
+    pub text: String,
+    /// Whether it is for ever.
+    pub permanent: bool,
+}
+
+impl Hold {
+    fn of(hold: &StandingHold) -> Self {
+        let StandingHold { id, reason, permanence } = hold;
+        let permanent = *permanence == Permanence::Permanent;
+        Self { id: id.to_string(), cite: reason.cite.to_string(), text: reason.text.clone(), permanent }
+    }
 }
 
 /// The store's lock, as last read.
@@ -87,19 +116,22 @@ impl Duty {
 }
 
 impl KeptItem {
-    pub(crate) fn of(entry: &Entry) -> Self {
+    /// The record of an item, with the holds that stand and whether the store's legal hold is on.
+    pub(crate) fn of(entry: &Entry, holds: &[StandingHold], held_by_store: bool) -> Self {
         let kept = decide::kept(&entry.standing);
         let mut obligations: Vec<Duty> = Vec::new();
         for obligation in &kept.because {
             let standing = entry.standing.iter().find(|standing| standing.obligation == *obligation);
             obligations.extend(standing.map(Duty::of));
         }
+        let held = kept.hold || held_by_store || !holds.is_empty();
         Self {
             code: entry.code.to_string(),
             unit: entry.unit.to_string(),
             ingested_at: entry.ingested_at,
-            eligible_from: entry.eligible_from,
-            held: kept.hold,
+            eligible_from: entry.eligible_from.filter(|_| !held),
+            held,
+            holds: holds.iter().map(Hold::of).collect(),
             lock: LockState {
                 until: entry.recorded.until,
                 changed_at: entry.changed_at,
@@ -129,5 +161,23 @@ pub async fn obligations(
     }
     let entry = retention.ledger.find(&code).await.map_err(RetentionError::from)?.ok_or_else(unknown)?;
     person.require_scope(&entry.tenant, &entry.unit)?;
-    Ok(Json(KeptItem::of(&entry)))
+    let (holds, held) = retention.holds_on(&entry).await.map_err(RetentionError::from)?;
+    Ok(Json(KeptItem::of(&entry, &holds, held)))
+}
+
+impl Retention {
+    /// The holds that stand on an item, and whether the store's legal hold is on for its original.
+    async fn holds_on(&self, entry: &Entry) -> Result<(Vec<StandingHold>, bool), StoreError> {
+        let holds = self.history.holds(&entry.code, entry.ingested_at).await?;
+        let manifest = item::manifest(&self.vault, &entry.code).await?;
+        let held = match manifest {
+            Some(manifest) => match self.vault.is_held(&manifest.original).await {
+                // An incident of its own, not a hold.
+                Err(error) if error.is_not_found() => false,
+                held => held?,
+            },
+            None => false,
+        };
+        Ok((holds, held))
+    }
 }

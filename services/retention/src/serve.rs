@@ -86,7 +86,7 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
     });
     db::migrate(&pool, &sqlx::migrate!(), SCHEMA).await?;
     let retention = Arc::new(Retention {
-        history: History::new(vault.clone(), facts.clone()),
+        history: History::new(facts.clone()),
         ledger: Ledger::new(pool.clone()),
         relay: Trigger::default(),
         walk: Walk::default(),

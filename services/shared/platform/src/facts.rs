@@ -4,9 +4,9 @@
 //! what: a step that runs twice states one fact, and the first statement stands.
 
 use bytes::Bytes;
-use custos_domain::{fact::Fact, keys, manifest::StoredObject};
+use custos_domain::{calendar, fact::Fact, item::UnifiedCode, keys, manifest::StoredObject};
 use custos_proto::Announcement;
-use jiff::ToSpan;
+use jiff::{Timestamp, ToSpan};
 
 use crate::{
     bus::{Bus, BusError},
@@ -101,6 +101,27 @@ impl FactLog {
                 tracing::info!(fact = %stated.fact.id, error = %error, "not announced now; a reconciler will");
             }
         });
+    }
+
+    /// What is stated of an item under one act's name, such as `hold_placed`; an item deposited at `ingested_at`.
+    pub async fn of_item(
+        &self,
+        code: &UnifiedCode,
+        ingested_at: Timestamp,
+        act: &str,
+    ) -> Result<Vec<Fact>, StoreError> {
+        let prefix = format!("{}{act}-", keys::item_facts(code, calendar::day(ingested_at)));
+        let (mut facts, mut cursor) = (Vec::new(), None);
+        loop {
+            let page = self.vault.versions(&self.vault.buckets().log, &prefix, cursor).await?;
+            for object in &page.objects {
+                facts.push(self.load(object).await?);
+            }
+            match page.next {
+                Some(next) => cursor = Some(next),
+                None => return Ok(facts),
+            }
+        }
     }
 
     /// The fact an announcement points to. The store is believed, never the message.

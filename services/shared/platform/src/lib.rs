@@ -2,7 +2,8 @@
 //!
 //! 1. [`service`]: a service from its options to its exit code; [`lifecycle`], [`config`], [`admin`], [`telemetry`], [`clock`].
 //! 2. [`http`]: TLS with reloading files, stations by certificate, people by token, problems (RFC 9457).
-//! 3. [`vault`]: the store. [`facts`]: custody acts, durable before announced. [`signer`], [`policies`].
+//! 3. [`vault`]: the store. [`item`]: an item as it lies there. [`facts`]: custody acts, durable before announced. [`signer`],
+//!    [`policies`].
 //! 4. [`bus`], [`worker`]: announcements and those who act on them. [`sweep`]: reconcilers. [`db`]: schemas and outbox.
 
 pub mod admin;
@@ -13,6 +14,7 @@ pub mod config;
 pub mod db;
 pub mod facts;
 pub mod http;
+pub mod item;
 pub mod lifecycle;
 pub mod policies;
 pub mod service;

@@ -24,22 +24,62 @@ pub struct Cursor {
     open: Option<StoredObject>,
 }
 
+/// Everything the store has under one key.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct KeyVersions {
+    /// Every version, the oldest first.
+    pub versions: Vec<StoredObject>,
+    /// How many delete markers there are.
+    pub delete_markers: usize,
+}
+
+impl KeyVersions {
+    /// The oldest: of a create-only key, the truth (INV-7).
+    #[must_use]
+    pub fn first(&self) -> Option<&StoredObject> {
+        self.versions.first()
+    }
+
+    /// Whether somebody was here after the one create that a create-only key has.
+    #[must_use]
+    pub fn disturbed(&self) -> bool {
+        self.versions.len() > 1 || self.delete_markers > 0
+    }
+}
+
 impl Vault {
     /// The oldest version of exactly this key; a create-only key has no other.
     pub async fn first_version(&self, bucket: &str, key: &str) -> Result<Option<StoredObject>, StoreError> {
-        let mut oldest = None;
-        let mut cursor = None;
+        Ok(self.every_version(bucket, key).await?.versions.into_iter().next())
+    }
+
+    /// Every version of exactly this key, those that somebody with the store's root credential put there included.
+    pub async fn every_version(&self, bucket: &str, key: &str) -> Result<KeyVersions, StoreError> {
+        let mut found = KeyVersions::default();
+        let (mut after_key, mut after_version) = (None, None);
         loop {
-            let page = self.versions(bucket, key, cursor).await?;
-            for object in page.objects.into_iter().filter(|object| object.key == key) {
-                oldest = Some(object);
-            }
-            match page.next {
-                // Keys come in order: once past ours there is no more of it.
-                Some(next) if next.key == key => cursor = Some(next),
-                _ => return Ok(oldest),
+            let request = self.control.list_object_versions().bucket(bucket).prefix(key);
+            let request = request.set_key_marker(after_key).set_version_id_marker(after_version);
+            let answer = call("ListObjectVersions", request.send()).await?;
+            let of_key = answer.versions().iter().filter(|listed| listed.key() == Some(key));
+            found.versions.extend(of_key.filter_map(|listed| listed.version_id()).map(|version| StoredObject {
+                bucket: bucket.to_owned(),
+                key: key.to_owned(),
+                version: version.to_owned(),
+            }));
+            found.delete_markers += answer.delete_markers().iter().filter(|marker| marker.key() == Some(key)).count();
+            // Keys come in order, so past ours there is no more of it.
+            match answer.next_key_marker().filter(|next| answer.is_truncated() == Some(true) && *next == key) {
+                Some(next) => {
+                    after_key = Some(next.to_owned());
+                    after_version = answer.next_version_id_marker().map(str::to_owned);
+                }
+                None => break,
             }
         }
+        // The store lists the newest first.
+        found.versions.reverse();
+        Ok(found)
     }
 
     /// One page of the versions under a prefix, oldest version of each key.
