@@ -1,5 +1,6 @@
 //! Tests on real servers: MinIO, nats-server, PostgreSQL, ffmpeg, and every service as its own process.
 
+mod clients;
 mod dock;
 mod faults;
 mod holds;

@@ -5,17 +5,22 @@
 //! 3. [`dock`]: the real dock, run as stations run it.
 //!    [`enrolment`]: the same, from a one-time code on.
 //! 4. [`tus`]: a hand-made client, for what the real dock would never send.
+//!    [`foreign`]: other people's tus clients; [`replica`]: a second ingest.
 //! 5. [`store`], [`catalogue`], [`bus`]: looking at what became of it; [`store::Root`] tries what must fail.
 //! 6. [`otlp`]: a collector for traces.
 //! 7. [`bench`]: the benchmark, a command of its own.
+//! 8. [`proxy`]: what networks and servers do to connections, when a test says so.
 
 pub mod bench;
 pub mod bus;
 pub mod catalogue;
 pub mod dock;
 pub mod enrolment;
+pub mod foreign;
 pub mod otlp;
+pub mod proxy;
 pub mod recorder;
+pub mod replica;
 pub mod site;
 pub mod store;
 pub mod tus;

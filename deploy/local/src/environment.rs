@@ -96,13 +96,16 @@ fn documents(stack: &Stack, text: &mut String) -> anyhow::Result<()> {
         text,
         "Who is who. `curl --cacert \"$CUSTOS_CA\" …`; docks add --cert \"$CUSTOS_DOCK_CERT\" --key \"$CUSTOS_DOCK_KEY\",",
     );
+    text.push_str("# any tus client of a station that is registered for it shows \"$CUSTOS_PLAIN_CERT\" and \"$CUSTOS_PLAIN_KEY\",\n");
     text.push_str("# people -H \"Authorization: Bearer $(deploy/local/token e-auditor)\".\n");
     let station = seeds::station(TENANT)?;
-    let dock = stack.station(&station)?;
+    let (dock, plain) = (stack.station(&station)?, stack.station(&seeds::plain_station()?)?);
     for (name, value) in [
         ("CUSTOS_CA", stack.authority.root().certificate),
         ("CUSTOS_DOCK_CERT", dock.certificate),
         ("CUSTOS_DOCK_KEY", dock.key),
+        ("CUSTOS_PLAIN_CERT", plain.certificate),
+        ("CUSTOS_PLAIN_KEY", plain.key),
         ("CUSTOS_DOCK_STATE", stack.folders.dock(station.id.as_str())),
         ("CUSTOS_TRUST_FILE", stack.folders.trust()),
         ("CUSTOS_JWKS", stack.folders.jwks()),

@@ -39,6 +39,8 @@ pub enum Secret {
     DatabasePassword,
     /// Ed25519 key, PKCS#8 PEM: receipts, seals; the administrator's signs tokens.
     SigningKey,
+    /// Ed25519 key, PKCS#8 PEM: the register of stations.
+    RegisterKey,
 }
 
 /// The credentials of one stack.
@@ -83,7 +85,16 @@ impl Secrets {
 
     /// A signing key.
     pub fn signing_key(&self, owner: Owner) -> anyhow::Result<SigningKey> {
-        let pem = self.text(owner, Secret::SigningKey)?;
+        self.key(owner, Secret::SigningKey)
+    }
+
+    /// The key that signs the register of stations.
+    pub fn register_key(&self) -> anyhow::Result<SigningKey> {
+        self.key(Owner::Admin, Secret::RegisterKey)
+    }
+
+    fn key(&self, owner: Owner, secret: Secret) -> anyhow::Result<SigningKey> {
+        let pem = self.text(owner, secret)?;
         SigningKey::from_pkcs8_pem(&pem).context("reading a signing key")
     }
 }
@@ -109,10 +120,11 @@ impl Owner {
             Self::Service(part) => (false, Some(part)),
         };
         let keeps_decisions = part.is_some_and(|part| part.schema().is_some());
-        let signs = matches!(part, Some(Part::Ingest | Part::Hashing | Part::Stations));
+        let signs = matches!(part, Some(Part::Ingest | Part::Hashing));
         secrets.extend(is_admin.then_some(Secret::NatsPassword));
         secrets.extend((is_admin || keeps_decisions).then_some(Secret::DatabasePassword));
         secrets.extend((is_admin || signs).then_some(Secret::SigningKey));
+        secrets.extend(is_admin.then_some(Secret::RegisterKey));
         secrets
     }
 }
@@ -126,6 +138,7 @@ impl Secret {
             Self::NatsPassword => "nats-password",
             Self::DatabasePassword => "database-password",
             Self::SigningKey => "signing.pem",
+            Self::RegisterKey => "register.pem",
         }
     }
 
@@ -137,7 +150,9 @@ impl Secret {
             // MinIO takes at most 40 characters.
             Self::S3SecretKey | Self::NatsPassword | Self::DatabasePassword => hex::encode(&bytes[..20]),
             Self::NatsSeed => KeyPair::new_from_raw(KeyPairType::User, bytes)?.seed()?,
-            Self::SigningKey => SigningKey::from_bytes(&bytes).to_pkcs8_pem(LineEnding::LF)?.to_string(),
+            Self::SigningKey | Self::RegisterKey => {
+                SigningKey::from_bytes(&bytes).to_pkcs8_pem(LineEnding::LF)?.to_string()
+            }
         })
     }
 }

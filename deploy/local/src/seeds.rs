@@ -96,6 +96,11 @@ pub fn station(tenant: &str) -> anyhow::Result<Station> {
     found.ok_or_else(|| anyhow::anyhow!("there is no seeded station of tenant {tenant}; use A, B, C, D or E"))
 }
 
+/// The seeded station that may deposit without a signed declaration: any tus client with its certificate.
+pub fn plain_station() -> anyhow::Result<Station> {
+    Station::parse("E", "NANJING/XUANWU", "E_PLAIN_01")
+}
+
 /// A seeded person by id.
 pub fn find(id: &str) -> anyhow::Result<&'static Person> {
     PEOPLE.iter().find(|person| person.id == id).ok_or_else(|| {

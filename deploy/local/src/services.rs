@@ -131,11 +131,13 @@ impl Setting<'_> {
     }
 
     fn work(&self, service: Part, variables: &mut Variables) {
-        if matches!(service, Part::Ingest | Part::Hashing | Part::Stations) {
+        if matches!(service, Part::Ingest | Part::Hashing) {
             let key = self.secrets.file(Owner::Service(service), Secret::SigningKey);
             variables.set("CUSTOS_SIGNING_KEY_FILE", key);
         }
         if service == Part::Stations {
+            // The register that was there before the service was signed with the same key.
+            variables.set("CUSTOS_SIGNING_KEY_FILE", self.secrets.file(Owner::Admin, Secret::RegisterKey));
             let Identity { certificate, key } = self.authority.station_authority();
             variables.set("CUSTOS_STATION_CA_CERT", certificate);
             variables.set("CUSTOS_STATION_CA_KEY_FILE", key);

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use custos_domain::station::Registration;
 use custos_platform::clock::Clock;
 use futures::future::try_join_all;
 use serde_json::json;
@@ -24,7 +25,7 @@ use crate::{
     part::Part,
     ports::{Lease, Ports},
     process::Process,
-    provision::{bus, database, store},
+    provision::{bus, database, register, store},
     secrets::{Owner, Secrets},
     servers::{self, minio, nats, postgres},
     services,
@@ -104,7 +105,14 @@ impl Stack {
         let address = format!("127.0.0.1:{}", self.ports.work(Part::Minio));
         let mc = store::Mc::new(&self.config.servers, &self.folders, &address, &self.secrets)?;
         tokio::try_join!(
-            async { store::provision(&mc, &self.folders, &self.secrets).await.context("setting up the store") },
+            async {
+                store::provision(&mc, &self.folders, &self.secrets).await.context("setting up the store")?;
+                // Once it is there, it is the stations service that keeps it.
+                if !register::is_published(&self.s3_endpoint(), &self.secrets).await? {
+                    self.register(register::seeded()?).await?;
+                }
+                Ok(())
+            },
             async { bus::provision(self.ports, &self.secrets).await.context("setting up the bus") },
             async {
                 let port = self.ports.work(Part::Postgres);
@@ -112,6 +120,14 @@ impl Stack {
             },
         )
         .map(drop)
+    }
+
+    /// Publishes the register of stations; answers its number. Nothing is written when it says so already.
+    pub async fn register(&self, stations: Vec<Registration>) -> anyhow::Result<u64> {
+        let key = self.secrets.register_key()?;
+        let (endpoint, now) = (self.s3_endpoint(), self.clock.now());
+        let published = register::publish(&endpoint, &self.secrets, &key, now, stations);
+        published.await.context("publishing the register of stations")
     }
 
     /// Makes sure that `part` runs and is ready; returns whether it had to be started.
@@ -245,7 +261,7 @@ fn write_public_keys(folders: &Folders, secrets: &Secrets) -> anyhow::Result<()>
     let trust = json!({
         "receipt": [public(Part::Ingest)?],
         "seal": [public(Part::Hashing)?],
-        "stations": [public(Part::Stations)?],
+        "stations": [hex::encode(secrets.register_key()?.verifying_key().as_bytes())],
     });
     folders::write(&folders.trust(), serde_json::to_vec_pretty(&trust)?)
 }

@@ -5,7 +5,6 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use custos_domain::{
-    declaration::Declaration,
     digest::Root,
     fact::{Act, Actor, Fact, IncidentClass, Subject, fact_id},
     item::ItemKey,
@@ -53,9 +52,9 @@ impl Hashing {
         if self.known(&item).await? {
             return Ok(());
         }
-        let declared: Declaration = item.manifest.declaration.peek().map_err(|e| Fault::reject(e.into()))?;
+        let declared = item.manifest.evidence.declaration().map_err(|e| Fault::reject(e.into()))?;
         let found = self.reread(&item.manifest, &delivery).await?;
-        match disagreements(&found, &item.manifest, &declared).as_slice() {
+        match disagreements(&found, &item.manifest, declared.as_ref()).as_slice() {
             [] => self.seal(&item, &found).await,
             wrong => self.mismatch(&item, &wrong.join("; ")).await,
         }

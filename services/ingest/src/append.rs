@@ -1,17 +1,14 @@
 //! PATCH: bytes arrive, are checked by the MiB, and go to the store in parts of 8 MiB.
 //!
 //! Memory is one part being filled and one being sent for each running upload, out of one budget for the process: no permit, no
-//! reading from the socket.
+//! reading from the socket. The last part waits until the body's end is known: what a client sends too much of must not become an
+//! item.
 
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use custos_domain::{
-    digest::Crc64,
-    keys,
-    outboard::{Outboard, PART},
-};
-use custos_platform::vault::{StoreError, Vault, multipart::Creation};
+use custos_domain::outboard::{PART, PartValues};
+use custos_platform::vault::StoreError;
 use futures::{Stream, StreamExt};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -21,13 +18,16 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     assembler::{Assembler, BadMib, FullPart},
+    checksum::Checksum,
     error::IngestError,
-    progress::{Received, multipart},
-    session::Session,
+    expected::Expected,
+    growing,
+    progress::Received,
+    target::{Outgoing, Target},
 };
 
 /// A sender that is silent for this long is cut off; what it sent is kept.
-const SILENCE: Duration = Duration::from_mins(1);
+pub(crate) const SILENCE: Duration = Duration::from_mins(1);
 /// How long a new request waits for memory before it is told to come back.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Parts of one upload on their way to the store at once.
@@ -40,53 +40,13 @@ pub struct Append<'a> {
     /// Where parts go: the session has its multipart upload begun when it needs one.
     pub target: Target,
     /// What the bytes must be.
-    pub outboard: &'a Outboard,
+    pub expected: &'a Expected,
     /// What the store already has.
     pub received: Received,
+    /// What the client says this body must be.
+    pub checksum: Option<Checksum>,
     /// Cancelled when a newer request takes over or the process drains.
     pub stop: CancellationToken,
-}
-
-/// Where the parts of one upload go.
-#[derive(Debug, Clone)]
-pub struct Target {
-    /// The store.
-    pub vault: Vault,
-    /// The session.
-    pub session: Arc<Session>,
-    /// The lock's first date, should the item be created in one call.
-    pub floor: jiff::Timestamp,
-}
-
-impl Target {
-    /// Stores one part, or the whole item when it is the only one.
-    async fn send(self, part: FullPart, crc: Crc64, permit: Option<OwnedSemaphorePermit>) -> Result<(), StoreError> {
-        let _held_until_stored = permit;
-        let Some(upload_id) = &self.session.multipart else {
-            return self.create_whole(part.bytes, crc).await;
-        };
-        let number = i32::try_from(part.index + 1).unwrap_or(i32::MAX);
-        self.vault.put_part(multipart(&self.vault, &self.session, upload_id), number, part.bytes, crc).await.map(drop)
-    }
-
-    async fn create_whole(&self, bytes: Bytes, crc: Crc64) -> Result<(), StoreError> {
-        let creation = Creation {
-            bucket: &self.vault.buckets().originals,
-            key: &self.session.original,
-            nonce: &self.session.nonce,
-            locked_until: self.floor,
-        };
-        match self.vault.put_original(creation, bytes, crc).await {
-            // An earlier try of ours got through; read-back tells by the nonce.
-            Err(StoreError::Precondition { .. }) => Ok(()),
-            other => other,
-        }
-    }
-}
-
-/// What became of a part's task.
-fn stored(sent: Result<Result<(), StoreError>, tokio::task::JoinError>) -> Result<(), StoreError> {
-    sent.unwrap_or_else(|e| Err(StoreError::Unavailable { operation: "UploadPart", detail: e.to_string() }))
 }
 
 /// How an append ended; everything up to `offset` is durable.
@@ -94,6 +54,8 @@ fn stored(sent: Result<Result<(), StoreError>, tokio::task::JoinError>) -> Resul
 pub enum Appended {
     /// All bytes are in the store: the object can be made.
     Whole,
+    /// All bytes of an item of one part are here and nobody has said yet what they must be: whoever asked decides, and sends it.
+    Held(Box<Outgoing>),
     /// More must come.
     Partial {
         /// Where to go on.
@@ -105,13 +67,14 @@ impl Append<'_> {
     /// Takes the request's body to its end, to the item's end, or to the first thing that goes wrong.
     pub async fn run<E>(mut self, body: impl Stream<Item = Result<Bytes, E>> + Unpin) -> Result<Appended, IngestError> {
         let permit = self.first_permit().await?;
-        let tail = self.read_tail().await?;
-        let outboard = self.outboard;
-        let mut assembler = Assembler::resume(outboard, self.received.contiguous, &tail).map_err(|bad| {
+        let tail = self.target.read_tail(&self.received).await?;
+        let expected = self.expected;
+        let mut assembler = Assembler::resume(expected, self.received.contiguous, &tail).map_err(|bad| {
             IngestError::Lost(format!("MiB {} was acknowledged in pieces and turned out damaged", bad.mib))
         })?;
-        let end = self.receive(&mut assembler, body, permit).await;
-        self.settle(&assembler, end).await
+        let mut way = Way { permit: Some(permit), ..Way::default() };
+        let end = self.receive(&mut assembler, body, &mut way).await;
+        self.settle(&assembler, way, end).await
     }
 
     /// Reads the body and sends parts until something ends it. When that is the store, parts still on their way are dropped and
@@ -120,10 +83,8 @@ impl Append<'_> {
         &mut self,
         assembler: &mut Assembler<'_>,
         mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
-        permit: OwnedSemaphorePermit,
+        way: &mut Way,
     ) -> Result<End, StoreError> {
-        let mut sending = JoinSet::new();
-        let mut permit = Some(permit);
         let end = loop {
             let frame = tokio::select! {
                 () = self.stop.cancelled() => break End::Superseded,
@@ -134,11 +95,14 @@ impl Append<'_> {
                 Ok(None) => break End::Clean,
                 Ok(Some(Err(_))) | Err(_) => break End::Cut,
             };
-            if let Some(end) = self.consume(assembler, &mut bytes, &mut sending, &mut permit).await? {
+            if let Some(checksum) = &mut self.checksum {
+                checksum.update(&bytes);
+            }
+            if let Some(end) = self.consume(assembler, &mut bytes, way).await? {
                 break end;
             }
         };
-        while let Some(sent) = sending.join_next().await {
+        while let Some(sent) = way.sending.join_next().await {
             stored(sent)?;
         }
         Ok(end)
@@ -149,27 +113,23 @@ impl Append<'_> {
         &self,
         assembler: &mut Assembler<'_>,
         bytes: &mut Bytes,
-        sending: &mut JoinSet<Result<(), StoreError>>,
-        permit: &mut Option<OwnedSemaphorePermit>,
+        way: &mut Way,
     ) -> Result<Option<End>, StoreError> {
         while !bytes.is_empty() {
             match assembler.take(bytes) {
                 Ok(None) if bytes.is_empty() => {}
                 Ok(None) => return Ok(Some(End::TooLong)),
                 Err(bad) => return Ok(Some(End::Bad(bad))),
+                Ok(Some(part)) if part.index + 1 == self.expected.parts() => way.last = Some(self.known(part)?),
                 Ok(Some(part)) => {
-                    if !self.received.parts.contains_key(&part.index) {
-                        let crc = self.outboard.part_crc(part.index).unwrap_or_default();
-                        // A task of its own: it must go on while this one waits for memory or for the network.
-                        sending.spawn(self.target.clone().send(part, crc, permit.take()));
+                    self.send(part, way)?;
+                    while way.sending.len() >= IN_FLIGHT {
+                        way.sending.join_next().await.map_or(Ok(()), stored)?;
                     }
-                    while sending.len() >= IN_FLIGHT {
-                        sending.join_next().await.map_or(Ok(()), stored)?;
-                    }
-                    if permit.is_none() {
+                    if way.permit.is_none() {
                         let room = self.stop.run_until_cancelled(Arc::clone(self.budget).acquire_owned()).await;
                         let Some(Ok(room)) = room else { return Ok(Some(End::Superseded)) };
-                        *permit = Some(room);
+                        way.permit = Some(room);
                     }
                     assembler.make_room();
                 }
@@ -178,27 +138,63 @@ impl Append<'_> {
         Ok(None)
     }
 
-    /// Keeps what is left in memory, and says how it ended.
-    async fn settle(&self, assembler: &Assembler<'_>, end: Result<End, StoreError>) -> Result<Appended, IngestError> {
-        let end = end.map_err(|error| match error {
-            // Every MiB fitted the root, so it is the declared checksum that is wrong.
-            StoreError::Refused { code, .. } if code == "XAmzContentChecksumMismatch" => {
-                IngestError::Outboard("the CRC64NVME it gives for a part is not that of the part's bytes".to_owned())
+    /// Sends a part on its way. One that came under a checksum is stored but does not count before the checksum held.
+    fn send(&self, part: FullPart, way: &mut Way) -> Result<(), StoreError> {
+        let mut out = self.known(part)?;
+        if self.checksum.is_some()
+            && let Some(values) = out.values.take()
+        {
+            way.unproven.push((out.part.index, values));
+        }
+        if !out.stored || out.values.is_some() {
+            // A task of its own: it must go on while this one waits for memory or for the network.
+            way.sending.spawn(self.target.clone().send(out, way.permit.take()));
+        }
+        Ok(())
+    }
+
+    /// What is known of a part.
+    fn known(&self, part: FullPart) -> Result<Outgoing, StoreError> {
+        let listed = self.received.parts.get(&part.index);
+        match self.expected {
+            Expected::Outboard(outboard) => {
+                let crc = outboard.part_crc(part.index).unwrap_or_default();
+                Ok(Outgoing { part, crc, values: None, stored: listed.is_some() })
             }
-            error => error.into(),
-        })?;
-        let whole = assembler.offset() == self.target.session.length();
-        if whole && matches!(end, End::Clean | End::Cut | End::Superseded) {
-            return Ok(Appended::Whole);
+            Expected::Length(layout) => {
+                let odd = || StoreError::Unavailable { operation: "UploadPart", detail: "a part of odd length".into() };
+                let values = PartValues::of(*layout, part.index, &part.bytes).ok_or_else(odd)?;
+                let crc = values.crc();
+                let stored = listed.is_some_and(|listed| listed.crc == Some(crc));
+                Ok(Outgoing { part, crc, values: Some(values), stored })
+            }
+        }
+    }
+
+    /// Keeps what is left in memory, and says how it ended.
+    async fn settle(
+        &self,
+        assembler: &Assembler<'_>,
+        way: Way,
+        end: Result<End, StoreError>,
+    ) -> Result<Appended, IngestError> {
+        let end = end.map_err(refused_part)?;
+        if let Some(refused) = self.refused(assembler, &way, &end) {
+            return refused;
+        }
+        for (index, values) in &way.unproven {
+            growing::keep(&self.target.vault, &self.target.session.upload, *index, values).await?;
+        }
+        if let Some(last) = way.last {
+            return self.end(last, way.permit).await;
         }
         // A clean end is answered with its exact offset, so even the unfinished MiB must be durable. After anything else only
         // verified MiB are kept: an answered offset never decreases, so nothing unproven may be acknowledged.
         let (base, tail) = if matches!(end, End::Clean) { assembler.tail() } else { assembler.verified_tail() };
-        let offset = self.keep_tail(base, tail).await?;
+        let offset = self.target.keep_tail(&self.received, base, tail).await?;
         match end {
-            End::Clean | End::Cut => Ok(Appended::Partial { offset }),
+            End::Clean | End::Cut | End::TooLong => Ok(Appended::Partial { offset }),
             End::Superseded => Err(IngestError::Superseded { offset }),
-            End::TooLong => Err(IngestError::TooLong { length: self.target.session.length(), offset }),
             End::Bad(bad) if bad.offset < self.acknowledged() => {
                 Err(IngestError::Lost(format!("MiB {} was acknowledged in pieces and turned out damaged", bad.mib)))
             }
@@ -206,38 +202,37 @@ impl Append<'_> {
         }
     }
 
-    /// Stores a tail under a name of its own, then lets go of the one it covers. Answers the durable offset.
-    async fn keep_tail(&self, base: u64, tail: &[u8]) -> Result<u64, StoreError> {
-        let stored = self.received.tail.as_ref().filter(|_| self.received.contiguous as u64 * PART == base);
-        let before = stored.map_or(0, |(_, len)| *len);
-        let len = tail.len() as u64;
-        if len > before {
-            let key = keys::tail(&self.target.session.upload, base, len);
-            let bytes = Bytes::copy_from_slice(tail);
-            self.target
-                .vault
-                .write(&self.target.vault.buckets().intake, &key, bytes, "application/octet-stream")
-                .await?;
+    /// Why nothing more of this body is kept, when it is not: it was too long, or not what its checksum says. A body that was cut
+    /// before its checksum could be compared is dropped as well, unless an outboard proves what came of it.
+    fn refused(&self, assembler: &Assembler<'_>, way: &Way, end: &End) -> Option<Result<Appended, IngestError>> {
+        let proven = matches!(self.expected, Expected::Outboard(_));
+        let offset = match &way.last {
+            _ if self.checksum.is_some() && !proven => self.acknowledged(),
+            Some(last) if self.received.contiguous < last.part.index => last.part.index as u64 * PART,
+            None if self.received.contiguous as u64 * PART < assembler.tail().0 => assembler.tail().0,
+            _ => self.acknowledged(),
+        };
+        let holds = self.checksum.as_ref().is_none_or(Checksum::holds);
+        match end {
+            End::TooLong => Some(Err(IngestError::TooLong { length: self.target.session.length(), offset })),
+            End::Clean if !holds => Some(Err(IngestError::Chunk { offset })),
+            End::Cut if !holds && !proven => Some(Ok(Appended::Partial { offset })),
+            End::Superseded if !holds && !proven => Some(Err(IngestError::Superseded { offset })),
+            _ => None,
         }
-        if let Some((key, at)) = &self.received.tail
-            && (stored.is_none() || len > *at)
-        {
-            // Covered by a stored part or a longer tail. A tail that stays behind is only litter.
-            let _ = self.target.vault.discard_intake(key).await;
+    }
+
+    /// All bytes are here.
+    async fn end(&self, last: Outgoing, permit: Option<OwnedSemaphorePermit>) -> Result<Appended, IngestError> {
+        if last.values.is_some() && self.target.session.multipart.is_none() {
+            return Ok(Appended::Held(Box::new(last)));
         }
-        Ok(base + len.max(before))
+        self.target.clone().send(last, permit).await.map_err(refused_part)?;
+        Ok(Appended::Whole)
     }
 
     fn acknowledged(&self) -> u64 {
         self.received.offset(self.target.session.length())
-    }
-
-    async fn read_tail(&self) -> Result<Bytes, StoreError> {
-        let Some((key, _)) = &self.received.tail else { return Ok(Bytes::new()) };
-        let document = self.target.vault.read_latest(&self.target.vault.buckets().intake, key).await?;
-        document
-            .map(|d| d.bytes)
-            .ok_or(StoreError::Unavailable { operation: "GetObject", detail: format!("{key} vanished") })
     }
 
     async fn first_permit(&self) -> Result<OwnedSemaphorePermit, IngestError> {
@@ -248,7 +243,21 @@ impl Append<'_> {
     }
 }
 
+/// What is under way while a body is read.
+#[derive(Debug, Default)]
+struct Way {
+    /// Parts on their way to the store.
+    sending: JoinSet<Result<(), StoreError>>,
+    /// Room for the part being filled.
+    permit: Option<OwnedSemaphorePermit>,
+    /// The item's last part, once it is full.
+    last: Option<Outgoing>,
+    /// Values of parts that count only when the body's checksum holds.
+    unproven: Vec<(usize, PartValues)>,
+}
+
 /// What ended the reading of a body.
+#[derive(Debug)]
 enum End {
     /// The client sent all it meant to.
     Clean,
@@ -260,4 +269,19 @@ enum End {
     TooLong,
     /// A MiB that is not the declared one.
     Bad(BadMib),
+}
+
+/// What became of a part's task.
+fn stored(sent: Result<Result<(), StoreError>, tokio::task::JoinError>) -> Result<(), StoreError> {
+    sent.unwrap_or_else(|e| Err(StoreError::Unavailable { operation: "UploadPart", detail: e.to_string() }))
+}
+
+fn refused_part(error: StoreError) -> IngestError {
+    match error {
+        // Every MiB fitted the root, so it is the declared checksum that is wrong.
+        StoreError::Refused { code, .. } if code == "XAmzContentChecksumMismatch" => {
+            IngestError::Outboard("the CRC64NVME it gives for a part is not that of the part's bytes".to_owned())
+        }
+        error => error.into(),
+    }
 }

@@ -1,14 +1,17 @@
-//! From a stream of bytes to verified parts: every MiB is checked against the outboard before it can reach the store.
+//! From a stream of bytes to verified parts: every MiB is checked against the outboard, where there is one, before it can reach
+//! the store.
 //!
 //! Pure, so that each shape of stream can be tried.
 
 use bytes::{Buf, Bytes, BytesMut};
-use custos_domain::outboard::{GROUP, Outboard, PART};
+use custos_domain::outboard::{GROUP, PART};
+
+use crate::expected::Expected;
 
 /// Collects the part under way.
 #[derive(Debug)]
 pub struct Assembler<'o> {
-    outboard: &'o Outboard,
+    expected: &'o Expected,
     part: usize,
     buffer: BytesMut,
 }
@@ -22,7 +25,7 @@ pub struct BadMib {
     pub offset: u64,
 }
 
-/// A whole part, every MiB of it verified.
+/// A whole part, every MiB of it verified where that can be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FullPart {
     /// Index from zero.
@@ -35,10 +38,10 @@ impl<'o> Assembler<'o> {
     /// Goes on behind `part` whole parts and a stored `tail`.
     ///
     /// Fails when the tail itself holds a bad MiB, which can only be one that was acknowledged in pieces.
-    pub fn resume(outboard: &'o Outboard, part: usize, tail: &[u8]) -> Result<Self, BadMib> {
+    pub fn resume(expected: &'o Expected, part: usize, tail: &[u8]) -> Result<Self, BadMib> {
         let mut buffer = BytesMut::with_capacity(usize::try_from(PART).unwrap_or_default());
         buffer.extend_from_slice(tail);
-        let assembler = Self { outboard, part, buffer };
+        let assembler = Self { expected, part, buffer };
         (0..tail.len() / mib()).try_for_each(|group| assembler.check(group))?;
         Ok(assembler)
     }
@@ -80,10 +83,14 @@ impl<'o> Assembler<'o> {
         self.base() + self.buffer.len() as u64
     }
 
-    /// Bytes of the part under way: where they begin, and those of them that are whole verified MiB.
+    /// Bytes of the part under way: where they begin, and those of them that are whole verified MiB. Without an outboard nothing
+    /// can be verified and nothing be refused: all of them.
     #[must_use]
     pub fn verified_tail(&self) -> (u64, &[u8]) {
-        (self.base(), &self.buffer[..self.buffer.len() / mib() * mib()])
+        match self.expected {
+            Expected::Outboard(_) => (self.base(), &self.buffer[..self.buffer.len() / mib() * mib()]),
+            Expected::Length(_) => self.tail(),
+        }
     }
 
     /// All bytes of the part under way, the last MiB of them unfinished and so unverified.
@@ -93,11 +100,11 @@ impl<'o> Assembler<'o> {
     }
 
     fn base(&self) -> u64 {
-        (self.part as u64 * PART).min(self.outboard.len())
+        (self.part as u64 * PART).min(self.expected.layout().len())
     }
 
     fn part_len(&self) -> u64 {
-        self.outboard.part_len(self.part)
+        self.expected.layout().part_len(self.part)
     }
 
     /// Checks one MiB of the buffer, or the item's last piece.
@@ -105,7 +112,7 @@ impl<'o> Assembler<'o> {
         let index = self.part * usize::try_from(PART / GROUP).unwrap_or_default() + group;
         let start = group * mib();
         let end = (start + mib()).min(self.buffer.len());
-        if self.outboard.group_matches(index, &self.buffer[start..end]) {
+        if self.expected.admits(index, &self.buffer[start..end]) {
             return Ok(());
         }
         Err(BadMib { mib: index, offset: self.base() + start as u64 })
@@ -118,7 +125,7 @@ fn mib() -> usize {
 
 #[cfg(test)]
 mod tests {
-    use custos_domain::outboard::OutboardBuilder;
+    use custos_domain::outboard::{Layout, OutboardBuilder};
 
     use super::*;
 
@@ -126,10 +133,10 @@ mod tests {
         (0..len).map(|i| u8::try_from((i * 7 + i / 509) % 253).unwrap_or(0)).collect()
     }
 
-    fn outboard(data: &[u8]) -> Outboard {
+    fn outboard(data: &[u8]) -> Expected {
         let mut builder = OutboardBuilder::default();
         builder.update(data);
-        builder.finish().expect("outboard")
+        Expected::Outboard(builder.finish().expect("outboard"))
     }
 
     /// Sends `data` from the assembler's offset in pieces; answers the parts and what stopped it.
@@ -152,14 +159,28 @@ mod tests {
     fn any_pieces_make_the_same_parts() {
         for len in [1, mib() - 1, mib(), 8 * mib(), 8 * mib() + 1, 17 * mib() + 3] {
             let (data, step) = (data(len), 333_333);
-            let outboard = outboard(&data);
-            let mut assembler = Assembler::resume(&outboard, 0, &[]).expect("assembler");
-            let (parts, bad) = send(&mut assembler, &data, step);
-            assert_eq!(bad, None);
-            assert_eq!(parts.iter().map(|p| p.bytes.as_ref()).collect::<Vec<_>>().concat(), data);
-            assert_eq!(assembler.offset(), len as u64);
-            assert!(assembler.tail().1.is_empty());
+            let unknown = Expected::Length(Layout::of(len as u64).expect("layout"));
+            for expected in [outboard(&data), unknown] {
+                let mut assembler = Assembler::resume(&expected, 0, &[]).expect("assembler");
+                let (parts, bad) = send(&mut assembler, &data, step);
+                assert_eq!(bad, None);
+                assert_eq!(parts.iter().map(|p| p.bytes.as_ref()).collect::<Vec<_>>().concat(), data);
+                assert_eq!(assembler.offset(), len as u64);
+                assert!(assembler.tail().1.is_empty());
+            }
         }
+    }
+
+    #[test]
+    fn without_an_outboard_every_byte_is_kept_and_the_number_still_counts() {
+        let expected = Expected::Length(Layout::of(9 << 20).expect("layout"));
+        let mut assembler = Assembler::resume(&expected, 0, &[]).expect("assembler");
+        send(&mut assembler, &data(8 * mib() + 77), 4096);
+        assert_eq!(assembler.verified_tail(), (8 << 20, &data(8 * mib() + 77)[8 * mib()..]));
+        let (parts, _) = send(&mut assembler, &data(9 * mib()), 4096);
+        assert_eq!((parts.len(), assembler.offset()), (1, 9 << 20));
+        let mut beyond = Bytes::from_static(b"x");
+        assert_eq!((assembler.take(&mut beyond), beyond.len()), (Ok(None), 1));
     }
 
     #[test]

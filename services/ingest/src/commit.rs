@@ -8,11 +8,10 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use bytes::Bytes;
 use custos_domain::{
     calendar,
-    declaration::Declaration,
-    digest::Root,
+    digest::{Crc64, Root},
     fact::{Act, Fact, IncidentClass, Subject},
     ids::UploadId,
-    item::UnifiedCode,
+    item::{ItemKey, UnifiedCode},
     keys,
     manifest::{Manifest, StoredObject},
     outboard::Outboard,
@@ -24,9 +23,12 @@ use tracing::Instrument;
 
 use crate::{
     Ingest,
+    basis::Basis,
     error::IngestError,
+    expected::Expected,
     progress::{self, Progress, Received, multipart},
     session::{Session, Stage},
+    settle::{self, Settled},
 };
 
 /// A finished deposit.
@@ -103,33 +105,60 @@ impl Committer {
 /// One deposit's last steps, in order.
 #[tracing::instrument(name = "ingest.commit.run", skip_all, fields(upload = %session.upload, item))]
 async fn commit(ingest: &Ingest, session: Session) -> Result<Deposit, IngestError> {
-    let outboard = ingest.outboard(&session).await?;
-    let original = original(ingest, &session, &outboard).await?;
+    let (original, outboard) = match ingest.expected(&session).await? {
+        Expected::Outboard(outboard) => (original(ingest, &session, &outboard).await?, outboard),
+        Expected::Length(layout) => match settle::settle(ingest, &session, layout).await? {
+            Settled::Made(original, outboard) => (original, outboard),
+            Settled::Known(deposit) => return adopt(ingest, &session, *deposit).await,
+        },
+    };
     let head = read_back(ingest, &session, &outboard, &original).await?;
     let (proof, locked_until) = lock(ingest, &session, &outboard, &head).await?;
-    let deposit = write_manifest(ingest, &session, &original, &proof, locked_until).await?;
+    let deposit = write_manifest(ingest, &session, &original, (&outboard, &proof), locked_until).await?;
+    adopt(ingest, &session, deposit).await
+}
+
+/// Makes a deposit the end of this upload: states it, should that not have been done, and closes the session.
+pub(crate) async fn adopt(ingest: &Ingest, session: &Session, deposit: Deposit) -> Result<Deposit, IngestError> {
     tracing::Span::current().record("item", deposit.manifest.code.to_string());
-    state(ingest, &session.declaration, &deposit).await?;
-    finish(ingest, &session, &deposit).await;
+    state(ingest, &session.basis, &deposit).await?;
+    finish(ingest, session, &deposit).await;
     Ok(deposit)
+}
+
+/// The deposit that already holds these bytes for this item, as the first or as a variant.
+pub(crate) async fn deposited(ingest: &Ingest, item: &ItemKey, root: &Root) -> Result<Option<Deposit>, IngestError> {
+    for key in [item.variant_of(root), item.clone()] {
+        let found = ingest.vault.read_first(&ingest.vault.buckets().originals, &keys::manifest(&key)).await?;
+        if let Some(document) = found {
+            let deposit = Deposit::read(&document.bytes, document.object)?;
+            if deposit.manifest.root == *root {
+                return Ok(Some(deposit));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// The original's version; makes the object of its parts when that was not done yet.
 async fn original(ingest: &Ingest, session: &Session, outboard: &Outboard) -> Result<StoredObject, IngestError> {
-    match progress::of(&ingest.vault, session, outboard).await? {
+    let expected = Expected::Outboard(outboard.clone());
+    match progress::of(&ingest.vault, session, &expected).await? {
         Progress::Stored(object) => Ok(object),
         Progress::Lost => Err(ingest.lose(session, "the store knows neither the upload nor the object").await),
-        Progress::Receiving(received) => complete(ingest, session, outboard, received).await,
+        Progress::Receiving(received) => complete(ingest, session, &expected, received, outboard.crc()).await,
     }
 }
 
-async fn complete(
+/// Makes the object of its parts, whose checksum as a whole is `full`.
+pub(crate) async fn complete(
     ingest: &Ingest,
     session: &Session,
-    outboard: &Outboard,
+    expected: &Expected,
     received: Received,
+    full: Crc64,
 ) -> Result<StoredObject, IngestError> {
-    let upload_id = session.multipart.as_ref().filter(|_| received.contiguous == outboard.parts());
+    let upload_id = session.multipart.as_ref().filter(|_| received.contiguous == expected.parts());
     let Some(upload_id) = upload_id else {
         return Err(IngestError::Offset { offset: received.offset(session.length()) });
     };
@@ -140,12 +169,12 @@ async fn complete(
         return Err(ingest.lose(session, "it rested so long that its lock would be too short").await);
     }
     let parts: Vec<_> = received.parts.into_values().collect();
-    let answer = ingest.vault.complete(multipart(&ingest.vault, session, upload_id), &parts, outboard.crc()).await;
+    let answer = ingest.vault.complete(multipart(&ingest.vault, session, upload_id), &parts, full).await;
     if let Err(error) = &answer {
         tracing::warn!(upload = %session.upload, error = %error, "complete did not succeed; looking at what stands");
     }
     // The answer does not decide, the store's state does: by key and nonce, never by a listing of parts.
-    match (progress::of(&ingest.vault, session, outboard).await?, answer) {
+    match (progress::of(&ingest.vault, session, expected).await?, answer) {
         (Progress::Stored(object), _) => Ok(object),
         (Progress::Lost, _) => Err(ingest.lose(session, "the store destroyed the upload while completing it").await),
         (Progress::Receiving(_), Err(error)) => Err(error.into()),
@@ -202,35 +231,35 @@ async fn write_manifest(
     ingest: &Ingest,
     session: &Session,
     original: &StoredObject,
-    outboard: &StoredObject,
+    (outboard, proof): (&Outboard, &StoredObject),
     locked_until: Timestamp,
 ) -> Result<Deposit, IngestError> {
-    let declared = &session.declaration;
+    let (basis, origin, root) = (&session.basis, session.basis.origin(), outboard.root());
     let manifest = |code: UnifiedCode, now: Timestamp| Manifest {
         code,
-        kind: declared.kind,
-        unit: declared.unit.clone(),
-        station: declared.station.clone(),
-        officer: declared.officer.clone(),
+        kind: basis.kind(),
+        unit: origin.unit.clone(),
+        station: origin.station.clone(),
+        officer: basis.officer().cloned(),
         original: original.clone(),
-        length: declared.length,
-        root: declared.root,
-        crc: declared.crc,
-        outboard: outboard.clone(),
-        declaration: session.envelope.clone(),
+        length: outboard.len(),
+        root,
+        crc: outboard.crc(),
+        outboard: proof.clone(),
+        evidence: basis.evidence(),
         station_certificate: session.station_certificate.clone(),
         ingested_at: now,
         locked_until,
         upload: session.upload.clone(),
         trace: session.trace.clone(),
     };
-    let item = declared.item();
+    let item = basis.item();
     let now = ingest.trusted_now()?;
     let first = create_manifest(ingest, manifest(UnifiedCode::of(item.clone()), now)).await?;
-    if first.manifest.root == declared.root {
+    if first.manifest.root == root {
         return Ok(first);
     }
-    create_manifest(ingest, manifest(UnifiedCode::of(item.variant_of(&declared.root)), now)).await
+    create_manifest(ingest, manifest(UnifiedCode::of(item.variant_of(&root)), now)).await
 }
 
 async fn create_manifest(ingest: &Ingest, manifest: Manifest) -> Result<Deposit, IngestError> {
@@ -252,7 +281,7 @@ impl Deposit {
 }
 
 /// States what happened; durable before the receipt, announced without anybody waiting.
-pub(crate) async fn state(ingest: &Ingest, declared: &Declaration, deposit: &Deposit) -> Result<(), IngestError> {
+pub(crate) async fn state(ingest: &Ingest, basis: &Basis, deposit: &Deposit) -> Result<(), IngestError> {
     let manifest = &deposit.manifest;
     let subject = Subject::item(&manifest.code, manifest.ingested_at);
     let deposited = Act::Deposited { item_kind: manifest.kind, manifest: deposit.object.clone() };
@@ -261,7 +290,7 @@ pub(crate) async fn state(ingest: &Ingest, declared: &Declaration, deposit: &Dep
     fact.unit = Some(manifest.unit.clone());
     fact.trace.clone_from(&manifest.trace);
     let cause = ingest.state(fact.clone()).await?;
-    for (class, detail) in odd(manifest, declared) {
+    for (class, detail) in odd(manifest, basis) {
         let incident = Act::IncidentOpened { class, detail };
         let incident = ingest.fact(fact.tenant.clone(), fact.subject.clone(), incident, class.as_str());
         let (cause, unit, trace) = (Some(cause.clone()), fact.unit.clone(), fact.trace.clone());
@@ -271,10 +300,10 @@ pub(crate) async fn state(ingest: &Ingest, declared: &Declaration, deposit: &Dep
 }
 
 /// What a person should look at although the item is safe.
-fn odd(manifest: &Manifest, declared: &Declaration) -> Vec<(IncidentClass, String)> {
+fn odd(manifest: &Manifest, basis: &Basis) -> Vec<(IncidentClass, String)> {
     let mut odd = Vec::new();
     if let Some(variant) = &manifest.code.key().variant {
-        let first = UnifiedCode::of(declared.item());
+        let first = UnifiedCode::of(basis.item());
         let (root, variant) = (manifest.root.short(), variant.as_str());
         let detail =
             format!("other bytes (BLAKE3 {root}) came for {first}; kept as variant {variant} beside the first");
@@ -283,7 +312,7 @@ fn odd(manifest: &Manifest, declared: &Declaration) -> Vec<(IncidentClass, Strin
     // A recorder whose battery ran flat starts again in 2015; a mistyped year may be 2099. Neither touches the lock (INV-11).
     let ingested = calendar::shanghai(manifest.ingested_at);
     let plausible = ingested.saturating_sub(PLAUSIBLE_PAST)..=ingested.saturating_add(PLAUSIBLE_FUTURE);
-    if let Some(started) = declared.started_at_device.filter(|started| !plausible.contains(started)) {
+    if let Some(started) = basis.started_at_device().filter(|started| !plausible.contains(started)) {
         let detail = format!("the recorder's clock said {started} for what was docked on {}; see D-7", ingested.date());
         odd.push((IncidentClass::Clock, detail));
     }

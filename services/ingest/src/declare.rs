@@ -1,8 +1,10 @@
-//! POST /v1/uploads: a signed declaration becomes a session, or the session or item that already is.
+//! POST /v1/uploads: a signed declaration, or what an unsigned client says, becomes a session, or the session or item that already
+//! is.
 
 use std::{ops::RangeInclusive, sync::Arc};
 
 use axum::{
+    body::Body,
     extract::State,
     response::{IntoResponse, Response},
 };
@@ -16,43 +18,98 @@ use jiff::civil::DateTime;
 
 use crate::{
     Ingest,
-    commit::Deposit,
+    basis::Basis,
+    checksum::Checksum,
+    commit::{self, deposited},
     error::IngestError,
-    headers::{
-        self, CUSTOS_CODE, CUSTOS_RECEIPT, TUS_RESUMABLE, UPLOAD_EXPIRES, UPLOAD_LENGTH, UPLOAD_OFFSET, VERSION, value,
-    },
-    receive,
-    session::{Held, Session, Stage},
+    headers::{self, CUSTOS_CODE, Metadata, UPLOAD_CONCAT, UPLOAD_DEFER_LENGTH, UPLOAD_LENGTH, value},
+    plain, receive,
+    session::{Admitted, Held, Session, Stage},
     station::Station,
 };
 
 /// The longest file name kept, in characters.
-const MAX_NAME: usize = 255;
+pub(crate) const MAX_NAME: usize = 255;
 /// Years a recorder's clock may say, right or wrong: what falls outside is no date, and some later reader could not keep it.
-const YEARS: RangeInclusive<i16> = 1970..=2200;
+pub(crate) const YEARS: RangeInclusive<i16> = 1970..=2200;
 /// A century in milliseconds.
 pub(crate) const MAX_OFFSET_MS: u64 = 100 * 366 * 24 * 3600 * 1000;
 
-/// Takes a declaration. The same one again answers the same upload.
-#[utoipa::path(post, path = "/v1/uploads", tag = "uploads", params(("Tus-Resumable" = String, Header, description = "1.0.0"), ("Upload-Length" = u64, Header, description = "Bytes"), ("Upload-Metadata" = String, Header, description = "`declaration <base64 of the signed declaration, a DSSE envelope>`")), security(("certificate" = [])), responses((status = 201, description = "The upload: Location, Upload-Offset, Custos-Code; also when it was there already"), (status = 403, body = Document), (status = 422, body = Document)))]
+/// Begins an upload by a signed declaration, or by what an unsigned client of a station registered for it says. The same again
+/// answers the same upload; bytes may come along (creation-with-upload).
+#[utoipa::path(post, path = "/v1/uploads", tag = "uploads", params(("Tus-Resumable" = String, Header, description = "1.0.0"), ("Upload-Length" = u64, Header, description = "Bytes"), ("Upload-Metadata" = String, Header, description = "`declaration <base64 of the signed declaration, a DSSE envelope>`; or `device`, `recording`, `filename`, `started_at`, and if wanted `officer`, `segment`, `kind` or `filetype`, `blake3` or `sha256`, each with its value in base64"), ("Upload-Checksum" = Option<String>, Header, description = "`<sha1|sha256|blake3> <base64>` of the body")), request_body(content = Option<Vec<u8>>, content_type = "application/offset+octet-stream", description = "The first bytes, if wanted"), security(("certificate" = [])), responses((status = 201, description = "The upload: Location, Upload-Offset, Custos-Code; also when it was there already"), (status = 400, body = Document), (status = 403, body = Document), (status = 413, body = Document), (status = 422, body = Document), (status = 460, body = Document)))]
 pub async fn declare(
     State(ingest): State<Arc<Ingest>>,
     station: Station,
     request: HeaderMap,
+    body: Body,
 ) -> Result<Response, IngestError> {
     headers::require_version(&request)?;
+    unserved(&request)?;
     let length = headers::number(&request, &UPLOAD_LENGTH)?;
-    let envelope: Envelope = serde_json::from_slice(&headers::metadata(&request, "declaration")?)
-        .map_err(|e| IngestError::Declaration(format!("it is no signed document: {e}")))?;
-    let declaration = verify(&ingest, &station, &envelope, length)?;
-    let held = session_for(&ingest, &station, envelope, declaration).await?;
+    let metadata = Metadata::of(&request)?;
+    let checksum = Checksum::of(&request)?;
+    let basis = match metadata.value("declaration") {
+        Some(envelope) => {
+            let envelope = envelope.map_err(|why| IngestError::Header(format!("Upload-Metadata: {why}")))?;
+            let envelope: Envelope = serde_json::from_slice(&envelope)
+                .map_err(|e| IngestError::Declaration(format!("it is no signed document: {e}")))?;
+            let declaration = Box::new(verify(&ingest, &station, &envelope, length)?);
+            Basis::Declared { envelope, declaration }
+        }
+        None => Basis::Plain { plain: Box::new(plain::read(&ingest, &station, &metadata, length)?) },
+    };
+    let held = session_for(&ingest, &station, basis).await?;
     let offset = receive::offset(&ingest, &held.session).await?;
+    if headers::is_bytes(&request) && held.session.basis.plain().is_some() {
+        let (session, offset) = with_bytes(&ingest, held, offset, body, checksum).await?;
+        return Ok(answer(&session, offset));
+    }
     Ok(answer(&held.session, offset))
+}
+
+/// Extensions that are not served are refused in words: a client that does not ask first would only see that it does not work.
+fn unserved(request: &HeaderMap) -> Result<(), IngestError> {
+    let refuse = |why: &str| Err(IngestError::Header(why.to_owned()));
+    if request.contains_key(UPLOAD_DEFER_LENGTH) {
+        return refuse("Upload-Defer-Length is not served: say the file's size in Upload-Length");
+    }
+    if request.contains_key(UPLOAD_CONCAT) {
+        return refuse("Upload-Concat is not served: send the file as one upload (parallelUploads: 1)");
+    }
+    Ok(())
+}
+
+/// Takes the bytes that came along: the file from its beginning. What of it is there already is passed over, so a client that
+/// tries its creation again gets further each time.
+async fn with_bytes(
+    ingest: &Arc<Ingest>,
+    held: Held,
+    offset: u64,
+    body: Body,
+    checksum: Option<Checksum>,
+) -> Result<(Session, u64), IngestError> {
+    if offset == held.session.length() {
+        // Read to its end all the same: a client that still sends would not hear the answer.
+        plain::drain(body.into_data_stream()).await;
+        return Ok((held.session, offset));
+    }
+    // A checksum is over the whole body, and holds for none of its pieces.
+    let checksum = checksum.filter(|_| offset == 0);
+    let session = held.session.clone();
+    let bytes = plain::behind(offset, body.into_data_stream());
+    match receive::take(ingest, held, offset, bytes, checksum).await {
+        // Another request was faster. The upload stands, and the client is told where.
+        Err(IngestError::Offset { offset } | IngestError::Superseded { offset }) => Ok((session, offset)),
+        other => other,
+    }
 }
 
 /// Believes a declaration only when it is this station's own, signed with its certificate's key, and makes sense.
 fn verify(ingest: &Ingest, station: &Station, envelope: &Envelope, length: u64) -> Result<Declaration, IngestError> {
-    let declared: Declaration = envelope.open(&[station.key]).map_err(|e| IngestError::Declaration(e.to_string()))?;
+    let no_key = "its certificate has no Ed25519 key, which declarations are signed with; have one issued";
+    let key = station.key.ok_or_else(|| IngestError::Foreign(no_key.to_owned()))?;
+    let declared: Declaration = envelope.open(&[key]).map_err(|e| IngestError::Declaration(e.to_string()))?;
     let refuse = |why: String| Err(IngestError::Declaration(why));
     if (&declared.tenant, &declared.unit, &declared.station) != (&station.tenant, &station.unit, &station.id) {
         return Err(IngestError::Foreign(format!(
@@ -91,19 +148,13 @@ fn verify(ingest: &Ingest, station: &Station, envelope: &Envelope, length: u64) 
 }
 
 /// Texts of a station end up in documents that nobody can change and on people's screens.
-fn printable(text: &str) -> bool {
+pub(crate) fn printable(text: &str) -> bool {
     (1..=MAX_NAME).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }
 
 /// The session that brings, or brought, these bytes for this item.
-async fn session_for(
-    ingest: &Ingest,
-    station: &Station,
-    envelope: Envelope,
-    declaration: Declaration,
-) -> Result<Held, IngestError> {
-    let (item, root) = (declaration.item(), declaration.root);
-    let lost = match ingest.sessions.claimed(&item, &root).await? {
+async fn session_for(ingest: &Ingest, station: &Station, basis: Basis) -> Result<Held, IngestError> {
+    let lost = match ingest.sessions.claimed(&basis).await? {
         None => None,
         Some(upload) => match ingest.sessions.load(&upload).await? {
             Some(held) if !matches!(held.session.stage, Stage::Lost { .. }) => {
@@ -112,10 +163,12 @@ async fn session_for(
             _ => Some(upload),
         },
     };
-    let mut session = new_session(ingest, station, envelope, declaration);
-    if let Some(deposit) = deposited(ingest, &session).await? {
+    let mut session = new_session(ingest, station, basis);
+    if let Some(root) = session.basis.root()
+        && let Some(deposit) = deposited(ingest, &session.basis.item(), &root).await?
+    {
         // The try that wrote the manifest may have died before stating the deposit.
-        crate::commit::state(ingest, &session.declaration, &deposit).await?;
+        commit::state(ingest, &session.basis, &deposit).await?;
         session.stage = Stage::Committed { code: deposit.manifest.code, manifest: deposit.object };
     }
     let held = ingest.sessions.create(&session).await?;
@@ -136,29 +189,15 @@ async fn admit(ingest: &Ingest, station: &Station, held: Held) -> Result<Held, I
     }
     let upload = held.session.upload;
     let admitted = ingest.sessions.update(&upload, |session| {
-        if !session.shared_with.contains(&station.id) {
-            session.shared_with.push(station.id.clone());
+        let admitted = Admitted { unit: station.unit.clone(), station: station.id.clone() };
+        if !session.admitted.contains(&admitted) {
+            session.admitted.push(admitted);
         }
     });
     admitted.await?.ok_or(IngestError::Unknown)
 }
 
-/// The deposit that already holds these bytes for this item, as the first or as a variant.
-async fn deposited(ingest: &Ingest, session: &Session) -> Result<Option<Deposit>, IngestError> {
-    let (item, root) = (session.declaration.item(), session.declaration.root);
-    for key in [item.variant_of(&root), item] {
-        let found = ingest.vault.read_first(&ingest.vault.buckets().originals, &keys::manifest(&key)).await?;
-        if let Some(document) = found {
-            let deposit = Deposit::read(&document.bytes, document.object)?;
-            if deposit.manifest.root == root {
-                return Ok(Some(deposit));
-            }
-        }
-    }
-    Ok(None)
-}
-
-fn new_session(ingest: &Ingest, station: &Station, envelope: Envelope, declaration: Declaration) -> Session {
+fn new_session(ingest: &Ingest, station: &Station, basis: Basis) -> Session {
     let begun = ingest.clock.now();
     let seconds = u64::try_from(begun.as_second()).unwrap_or_default();
     let nanos = u32::try_from(begun.subsec_nanosecond()).unwrap_or_default();
@@ -170,34 +209,25 @@ fn new_session(ingest: &Ingest, station: &Station, envelope: Envelope, declarati
         original: keys::original(&upload, begun),
         upload,
         begun,
-        envelope,
-        declaration,
+        basis,
         station_certificate: station.certificate.clone(),
-        shared_with: Vec::new(),
+        admitted: Vec::new(),
         multipart: None,
         lock_begun: None,
         nonce: uuid::Uuid::new_v4().to_string(),
         epoch: 0,
+        acknowledged: 0,
         stage: Stage::Declared,
         trace: telemetry::current_traceparent(),
     }
 }
 
 fn answer(session: &Session, offset: u64) -> Response {
-    let location = format!("/v1/uploads/{}", session.upload);
     let mut response = StatusCode::CREATED.into_response();
     let answered = response.headers_mut();
-    answered.insert(TUS_RESUMABLE, value(VERSION));
-    answered.insert(LOCATION, value(&location));
-    answered.insert(UPLOAD_OFFSET, offset.into());
-    answered.insert(UPLOAD_EXPIRES, headers::expires(session.begun));
-    let code = match &session.stage {
-        Stage::Committed { code, .. } => {
-            answered.insert(CUSTOS_RECEIPT, value(&format!("{location}/receipt")));
-            code.clone()
-        }
-        _ => UnifiedCode::of(session.declaration.item()),
-    };
-    answered.insert(CUSTOS_CODE, value(&code.to_string()));
+    answered.insert(LOCATION, value(&format!("/v1/uploads/{}", session.upload)));
+    receive::describe(answered, session, offset);
+    // What it will be called, should nobody have brought other bytes for the same recording before.
+    answered.entry(CUSTOS_CODE).or_insert_with(|| value(&UnifiedCode::of(session.basis.item()).to_string()));
     response
 }

@@ -18,6 +18,40 @@ pub enum IngestError {
     /// The declaration does not hold.
     #[error("the declaration was refused: {0}")]
     Declaration(String),
+    /// Metadata of an unsigned upload that cannot be used.
+    #[error("Upload-Metadata: {0}")]
+    Metadata(String),
+    /// A body that is not said to be bytes.
+    #[error("send the bytes with `Content-Type: application/offset+octet-stream`")]
+    MediaType,
+    /// More than the store takes.
+    #[error("{length} bytes are more than the store takes in one object ({max})")]
+    TooLarge {
+        /// Bytes announced.
+        length: u64,
+        /// Bytes that could be taken.
+        max: u64,
+    },
+    /// The station is not registered for unsigned uploads.
+    #[error(
+        "station {0} is not registered for deposits without a signed declaration: hand in with custos-dock, or have the \
+         administrator register the station as plain"
+    )]
+    NotPlain(String),
+    /// Nobody could say yet who may bring what.
+    #[error("the register of stations has not been read yet; try again in a few seconds")]
+    RegisterUnknown,
+    /// The bytes are not the ones that were announced.
+    #[error("{0}. Nothing was taken in: read the file again, and begin a new upload")]
+    Digest(String),
+    /// A body that is not what its `Upload-Checksum` says.
+    #[error(
+        "the bytes of this request do not have the digest in Upload-Checksum; they were dropped. Send again from byte {offset}"
+    )]
+    Chunk {
+        /// Where to go on.
+        offset: u64,
+    },
     /// The station acts for somebody else.
     #[error("this station may not do that: {0}")]
     Foreign(String),
@@ -25,10 +59,10 @@ pub enum IngestError {
     #[error("{0}")]
     Body(String),
     /// No such upload, or another station's.
-    #[error("there is no such upload for this station; POST the declaration again to get one")]
+    #[error("there is no such upload for this station; create it again with a POST to /v1/uploads")]
     Unknown,
     /// The store lost the upload.
-    #[error("this upload was lost: {0}. POST the declaration again: a new upload will be given")]
+    #[error("this upload was lost: {0}. Create it again with a POST to /v1/uploads: a new one will be given")]
     Lost(String),
     /// Bytes before the outboard.
     #[error("send the outboard first: PUT it to this upload's /outboard")]
@@ -59,7 +93,7 @@ pub enum IngestError {
         offset: u64,
     },
     /// More bytes than declared.
-    #[error("the declaration says {length} bytes; more were sent and dropped")]
+    #[error("this upload has {length} bytes; more were sent, and what goes with them was dropped")]
     TooLong {
         /// Bytes declared.
         length: u64,
@@ -70,7 +104,7 @@ pub enum IngestError {
     #[error("this upload is finished: its item is locked and cannot be taken back")]
     Finished,
     /// What the store holds is not what was sent; a person must look.
-    #[error("the store did not keep what was sent: {0}. The item was not accepted; POST the declaration again")]
+    #[error("the store did not keep what was sent: {0}. The item was not accepted; create the upload again")]
     Rejected(String),
     /// An incident stands in the way of an erase permit.
     #[error("no erase permit: {0}. Leave the recorder as it is and tell the unit's administrator")]
@@ -105,6 +139,13 @@ impl IngestError {
             Self::Header(_) => (400, "tus-header", "Unusable header", None),
             Self::TusVersion => (412, "tus-version", "Unknown tus version", None),
             Self::Declaration(_) => (422, "declaration-refused", "Declaration refused", None),
+            Self::Metadata(_) => (422, "metadata-refused", "Metadata refused", None),
+            Self::MediaType => (415, "unsupported-media-type", "Not bytes of an upload", None),
+            Self::TooLarge { .. } => (413, "too-large", "Too large", None),
+            Self::NotPlain(_) => (403, "declaration-required", "Declaration required", None),
+            Self::RegisterUnknown => (503, "register-unknown", "Register not read yet", Some(2)),
+            Self::Digest(_) => (422, "digest-mismatch", "Not the announced bytes", None),
+            Self::Chunk { .. } => (460, "chunk-checksum", "Checksum mismatch", None),
             Self::Foreign(_) => (403, "foreign-station", "Not this station's", None),
             Self::Body(_) => (422, "unusable-body", "Unusable body", None),
             Self::Unknown => (404, "unknown-upload", "No such upload", None),
@@ -147,7 +188,10 @@ impl IntoResponse for IngestError {
         crate::metrics::refused(name);
         let mut problem = Problem::new(status, name, title, self.to_string());
         match &self {
-            Self::Offset { offset } | Self::Superseded { offset } | Self::TooLong { offset, .. } => {
+            Self::Offset { offset }
+            | Self::Superseded { offset }
+            | Self::TooLong { offset, .. }
+            | Self::Chunk { offset } => {
                 problem = problem.with("offset", *offset);
             }
             Self::Commit(error) => {

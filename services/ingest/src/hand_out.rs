@@ -45,6 +45,7 @@ pub async fn receipt(
     let deposit = match &session.stage {
         Stage::Committed { .. } => Arc::new(deposit_of(&ingest, &session).await?),
         Stage::Lost { reason } => return Err(IngestError::Lost(reason.clone())),
+        Stage::Declared if session.basis.plain().is_some() => return Err(IngestError::Offset { offset: 0 }),
         Stage::Declared => return Err(IngestError::OutboardRequired),
         Stage::Receiving => {
             let offset = crate::receive::offset(&ingest, &session).await?;
@@ -123,9 +124,13 @@ pub async fn give_up(
     if matches!(session.stage, Stage::Committed { .. }) {
         return Err(IngestError::Finished);
     }
+    if !station.began(&session) {
+        let why = "another station began this upload, and only that one may give it up; leave it, or go on with it";
+        return Err(IngestError::Foreign(why.to_owned()));
+    }
     if session.stage == Stage::Receiving {
-        let outboard = ingest.outboard(&session).await?;
-        if let Progress::Stored(_) = progress::of(&ingest.vault, &session, &outboard).await? {
+        let expected = ingest.expected(&session).await?;
+        if let Progress::Stored(_) = progress::of(&ingest.vault, &session, &expected).await? {
             return Err(IngestError::Finished);
         }
     }

@@ -1,7 +1,7 @@
-//! The headers of tus 1.0 (core, creation, expiration, termination).
+//! The headers of tus 1.0 (core, creation, creation-with-upload, checksum, expiration, termination).
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::error::IngestError;
@@ -9,7 +9,7 @@ use crate::error::IngestError;
 /// The protocol version served.
 pub(crate) const VERSION: &str = "1.0.0";
 /// Extensions served.
-pub(crate) const EXTENSIONS: &str = "creation,expiration,termination";
+pub(crate) const EXTENSIONS: &str = "creation,creation-with-upload,checksum,expiration,termination";
 
 /// `Tus-Resumable`.
 pub(crate) const TUS_RESUMABLE: HeaderName = HeaderName::from_static("tus-resumable");
@@ -19,6 +19,16 @@ pub(crate) const TUS_VERSION: HeaderName = HeaderName::from_static("tus-version"
 pub(crate) const TUS_EXTENSION: HeaderName = HeaderName::from_static("tus-extension");
 /// `Tus-Max-Size`.
 pub(crate) const TUS_MAX_SIZE: HeaderName = HeaderName::from_static("tus-max-size");
+/// `Tus-Checksum-Algorithm`.
+pub(crate) const TUS_CHECKSUM_ALGORITHM: HeaderName = HeaderName::from_static("tus-checksum-algorithm");
+/// `X-HTTP-Method-Override`.
+pub(crate) const METHOD_OVERRIDE: HeaderName = HeaderName::from_static("x-http-method-override");
+/// `Upload-Checksum`.
+pub(crate) const UPLOAD_CHECKSUM: HeaderName = HeaderName::from_static("upload-checksum");
+/// `Upload-Defer-Length`, an extension that is not served.
+pub(crate) const UPLOAD_DEFER_LENGTH: HeaderName = HeaderName::from_static("upload-defer-length");
+/// `Upload-Concat`, an extension that is not served.
+pub(crate) const UPLOAD_CONCAT: HeaderName = HeaderName::from_static("upload-concat");
 /// `Upload-Offset`.
 pub(crate) const UPLOAD_OFFSET: HeaderName = HeaderName::from_static("upload-offset");
 /// `Upload-Length`.
@@ -56,16 +66,49 @@ pub(crate) fn number(headers: &HeaderMap, name: &HeaderName) -> Result<u64, Inge
     text.parse().map_err(|_| missing())
 }
 
-/// One value of `Upload-Metadata`: comma-separated `key base64` pairs.
-pub(crate) fn metadata(headers: &HeaderMap, key: &str) -> Result<Vec<u8>, IngestError> {
-    let wrong = |why: &str| IngestError::Header(format!("Upload-Metadata: {why}"));
-    let header = headers.get(UPLOAD_METADATA).ok_or_else(|| wrong("is missing; it carries the signed declaration"))?;
-    let text = header.to_str().map_err(|_| wrong("is not ASCII"))?;
-    let mut pairs = text.split(',').map(|pair| pair.trim().split_once(' ').unwrap_or((pair.trim(), "")));
-    let value = pairs.find(|(name, _)| *name == key).map(|(_, value)| value);
-    let value = value.ok_or_else(|| wrong(&format!("has no `{key}`")))?;
-    STANDARD.decode(value.trim()).map_err(|e| wrong(&format!("`{key}` is not base64: {e}")))
+/// Insists that the body is bytes of an upload.
+pub(crate) fn require_bytes(headers: &HeaderMap) -> Result<(), IngestError> {
+    if is_bytes(headers) { Ok(()) } else { Err(IngestError::MediaType) }
 }
+
+/// Whether the body is bytes of an upload.
+pub(crate) fn is_bytes(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    kind.is_some_and(|kind| kind.eq_ignore_ascii_case("application/offset+octet-stream"))
+}
+
+/// The header `Upload-Metadata`: comma-separated pairs of a key and a value in base64.
+#[derive(Debug)]
+pub(crate) struct Metadata<'h> {
+    /// As it came.
+    pub(crate) text: &'h str,
+    pairs: Vec<(&'h str, &'h str)>,
+}
+
+impl<'h> Metadata<'h> {
+    /// Reads the header. Keys must differ: a second value for the same thing would be another story.
+    pub(crate) fn of(headers: &'h HeaderMap) -> Result<Self, IngestError> {
+        let wrong = |why: &str| IngestError::Header(format!("Upload-Metadata: {why}"));
+        let header = headers.get(UPLOAD_METADATA).ok_or_else(|| wrong(MISSING))?;
+        let text = header.to_str().map_err(|_| wrong("is not ASCII: values must be in base64"))?;
+        let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
+        let pairs: Vec<_> = pairs.map(|pair| pair.split_once(' ').unwrap_or((pair, ""))).collect();
+        match pairs.iter().enumerate().find(|(at, (key, _))| pairs[..*at].iter().any(|(other, _)| other == key)) {
+            Some((_, (key, _))) => Err(wrong(&format!("`{}` is given twice", key.escape_debug()))),
+            None => Ok(Self { text, pairs }),
+        }
+    }
+
+    /// One value; none when the key is not there.
+    pub(crate) fn value(&self, key: &str) -> Option<Result<Vec<u8>, String>> {
+        let (_, value) = self.pairs.iter().find(|(name, _)| *name == key)?;
+        Some(STANDARD.decode(value.trim()).map_err(|e| format!("`{key}` is not base64: {e}")))
+    }
+}
+
+/// What the header is for.
+const MISSING: &str = "is missing; send `declaration` with the signed declaration, or, from a station registered for unsigned \
+                       deposits, `device`, `recording`, `filename` and `started_at`, each in base64";
 
 /// A header value of text we made ourselves.
 pub(crate) fn value(text: &str) -> HeaderValue {
@@ -98,10 +141,13 @@ mod tests {
 
     #[test]
     fn metadata_is_pairs() {
-        let headers = with(UPLOAD_METADATA, "filename ZC5tcDQ=, empty,declaration e30=");
-        assert_eq!(metadata(&headers, "declaration").expect("pair"), b"{}");
-        assert_eq!(metadata(&headers, "empty").expect("pair"), b"");
-        assert!(metadata(&headers, "other").is_err());
-        assert!(metadata(&with(UPLOAD_METADATA, "declaration ***"), "declaration").is_err());
+        let headers = with(UPLOAD_METADATA, "filename ZC5tcDQ=, empty,declaration e30=,bad ***");
+        let metadata = Metadata::of(&headers).expect("pairs");
+        assert_eq!(metadata.value("declaration"), Some(Ok(b"{}".to_vec())));
+        assert_eq!(metadata.value("empty"), Some(Ok(Vec::new())));
+        assert_eq!(metadata.value("other"), None);
+        assert!(metadata.value("bad").is_some_and(|bad| bad.is_err()));
+        assert!(Metadata::of(&with(UPLOAD_METADATA, "a YQ==,a Yg==")).is_err());
+        assert!(Metadata::of(&HeaderMap::new()).is_err());
     }
 }

@@ -4,23 +4,30 @@
 //! A deposit's way, in reading order:
 //!
 //! 1. [`docking`]: a recorder is connected; what it holds is written down.
-//! 2. [`declare`]: POST: a signed declaration becomes a [`session`].
+//! 2. [`declare`]: POST: a signed declaration becomes a [`session`]; from a station in the [`register`] that is allowed to, also
+//!    what a [`plain`] client says. Either is its [`basis`].
 //! 3. [`prove`]: PUT outboard: from now on every MiB can be checked.
 //! 4. [`receive`]: PATCH and HEAD: [`append`] takes bytes, [`assembler`] checks them, [`progress`] says what is durable.
+//!    Without an outboard one is [`growing`]; [`settle`] compares it with what was said.
 //! 5. [`commit`]: Complete, read-back, lock, manifest, fact.
 //! 6. [`hand_out`]: the receipt, and later the erase permit.
 //! 7. [`reconcile`]: what a crash left half done is finished.
-//! 8. `register`: which stations there are, and whose certificates are revoked.
 
 pub mod append;
 pub mod assembler;
+pub mod basis;
+pub mod checksum;
 pub mod commit;
 pub mod declare;
+mod digests;
 pub mod docking;
 mod error;
+pub mod expected;
+pub mod growing;
 pub mod hand_out;
 mod headers;
 mod metrics;
+mod plain;
 pub mod progress;
 pub mod prove;
 pub mod receive;
@@ -29,8 +36,11 @@ mod register;
 mod routes;
 mod serve;
 pub mod session;
+mod settle;
 pub mod station;
 mod takeover;
+pub mod target;
+mod tus;
 mod verdicts;
 
 use std::{sync::Arc, time::Duration};
@@ -38,8 +48,8 @@ use std::{sync::Arc, time::Duration};
 use custos_domain::{
     fact::{Act, Actor, Fact, Subject, fact_id},
     ids::{FactId, TenantId},
-    outboard::Outboard,
     policy::PolicySet,
+    recorder::Rules,
 };
 use custos_platform::{
     clock::Clock,
@@ -66,6 +76,8 @@ pub struct Ingest {
     signer: Signer,
     trust: Trust,
     register: Register,
+    /// What file names of recorders mean.
+    names: Rules,
     clock: Clock,
     store_clock: StoreClock,
     lifecycle: Lifecycle,
@@ -88,20 +100,6 @@ impl Ingest {
     fn floor(&self, tenant: &TenantId, now: Timestamp) -> Result<Timestamp, IngestError> {
         let policy = self.policies.get(tenant).map_err(|e| IngestError::Foreign(e.to_string()))?;
         Ok(policy.floor_until(now))
-    }
-
-    /// The outboard of a session: from the intake bucket, or from beside the original once it is there.
-    async fn outboard(&self, session: &session::Session) -> Result<Outboard, IngestError> {
-        use custos_domain::keys;
-        let buckets = self.vault.buckets();
-        let under_way = self.vault.read_latest(&buckets.intake, &keys::intake_outboard(&session.upload)).await?;
-        let document = match under_way {
-            Some(document) => Some(document),
-            None => self.vault.read_first(&buckets.originals, &keys::outboard(&session.upload, session.begun)).await?,
-        };
-        let document = document.ok_or(IngestError::OutboardRequired)?;
-        Outboard::decode(&document.bytes)
-            .map_err(|e| IngestError::Internal(format!("the stored outboard is unreadable: {e}")))
     }
 
     /// A fact of this service about `subject`, now.

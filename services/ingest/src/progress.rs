@@ -5,17 +5,17 @@
 
 use std::collections::BTreeMap;
 
-use custos_domain::{
-    keys,
-    manifest::StoredObject,
-    outboard::{Outboard, PART},
-};
+use custos_domain::{digest::Crc64, keys, manifest::StoredObject, outboard::PART};
 use custos_platform::vault::{
     StoreError, Vault,
     multipart::{Multipart, Part},
 };
 
-use crate::session::Session;
+use crate::{
+    expected::Expected,
+    growing::{self, Kept},
+    session::Session,
+};
 
 /// What the store holds of an upload.
 #[derive(Debug, Clone)]
@@ -46,10 +46,16 @@ impl Received {
         let parts = (self.contiguous as u64 * PART).min(length);
         parts + self.tail.as_ref().map_or(0, |(_, len)| *len)
     }
+
+    /// The bytes of whole parts before an offset that is not the item's end.
+    #[must_use]
+    pub fn whole_parts(offset: u64) -> u64 {
+        offset / PART * PART
+    }
 }
 
 /// Asks the store.
-pub async fn of(vault: &Vault, session: &Session, outboard: &Outboard) -> Result<Progress, StoreError> {
+pub async fn of(vault: &Vault, session: &Session, expected: &Expected) -> Result<Progress, StoreError> {
     let parts = match &session.multipart {
         None => match stored(vault, session).await? {
             Some(object) => return Ok(Progress::Stored(object)),
@@ -64,8 +70,18 @@ pub async fn of(vault: &Vault, session: &Session, outboard: &Outboard) -> Result
             Err(error) => return Err(error),
         },
     };
-    let good = good_parts(parts, outboard);
-    let contiguous = (0..outboard.parts()).take_while(|index| good.contains_key(index)).count();
+    let fitting = fitting_parts(parts, expected);
+    let good = match expected {
+        Expected::Outboard(_) => fitting,
+        Expected::Length(_) => {
+            let kept = growing::kept(vault, &session.upload).await?;
+            if fitting.iter().any(|(index, part)| replaced(*index, part, &kept, session.acknowledged)) {
+                return Ok(Progress::Lost);
+            }
+            fitting.into_iter().filter(|(index, part)| counts(*index, part, &kept, session.acknowledged)).collect()
+        }
+    };
+    let contiguous = (0..expected.parts()).take_while(|index| good.contains_key(index)).count();
     let tail = longest_tail(vault, session, contiguous as u64 * PART).await?;
     Ok(Progress::Receiving(Received { parts: good, contiguous, tail }))
 }
@@ -85,17 +101,37 @@ pub async fn stored(vault: &Vault, session: &Session) -> Result<Option<StoredObj
 }
 
 /// Parts whose length and checksum are those of the outboard. A store that tells no checksum is believed only on length here; the
-/// full-object checksum at Complete and the re-read settle it.
-fn good_parts(parts: Vec<Part>, outboard: &Outboard) -> BTreeMap<usize, Part> {
+/// full-object checksum at Complete and the re-read settle it. Without an outboard there is only the length to compare.
+fn fitting_parts(parts: Vec<Part>, expected: &Expected) -> BTreeMap<usize, Part> {
     let indexed = parts.into_iter().filter_map(|part| Some((usize::try_from(part.number).ok()?.checked_sub(1)?, part)));
     indexed
         .filter(|(index, part)| {
-            let expected = outboard.part_crc(*index);
-            part.length == outboard.part_len(*index)
-                && expected.is_some()
-                && part.crc.is_none_or(|crc| Some(crc) == expected)
+            let known = expected.part_crc(*index);
+            *index < expected.parts()
+                && part.length == expected.layout().part_len(*index)
+                && part.crc.is_none_or(|crc| known.is_none_or(|known| known == crc))
         })
         .collect()
+}
+
+/// Whether a part of an upload without an outboard counts: its values are kept, or it was acknowledged and only they were lost. A
+/// part of a chunk whose `Upload-Checksum` did not hold is neither.
+fn counts(index: usize, part: &Part, kept: &Kept, acknowledged: u64) -> bool {
+    was_acknowledged(index, part, acknowledged) || kept.get(&index).is_some_and(|crcs| names(crcs, part))
+}
+
+/// Whether other bytes stand where some were acknowledged: an older request of a client that sends different bytes for the same
+/// place. Nobody can tell then what was meant.
+fn replaced(index: usize, part: &Part, kept: &Kept, acknowledged: u64) -> bool {
+    was_acknowledged(index, part, acknowledged) && kept.get(&index).is_some_and(|crcs| !names(crcs, part))
+}
+
+fn was_acknowledged(index: usize, part: &Part, acknowledged: u64) -> bool {
+    index as u64 * PART + part.length <= acknowledged
+}
+
+fn names(crcs: &[Crc64], part: &Part) -> bool {
+    part.crc.is_none_or(|crc| crcs.contains(&crc))
 }
 
 async fn longest_tail(vault: &Vault, session: &Session, offset: u64) -> Result<Option<(String, u64)>, StoreError> {
@@ -109,14 +145,14 @@ async fn longest_tail(vault: &Vault, session: &Session, offset: u64) -> Result<O
 
 #[cfg(test)]
 mod tests {
-    use custos_domain::{digest::Crc64, outboard::OutboardBuilder};
+    use custos_domain::outboard::{Layout, OutboardBuilder};
 
     use super::*;
 
-    fn outboard(len: usize) -> Outboard {
+    fn outboard(len: usize) -> Expected {
         let mut builder = OutboardBuilder::default();
         builder.update(&vec![5; len]);
-        builder.finish().expect("outboard")
+        Expected::Outboard(builder.finish().expect("outboard"))
     }
 
     fn listed(number: i32, length: u64, crc: Option<Crc64>) -> Part {
@@ -127,9 +163,23 @@ mod tests {
     fn a_hole_a_wrong_length_and_a_wrong_checksum_do_not_count() {
         let outboard = outboard(3 * usize::try_from(PART).expect("usize"));
         let crc = outboard.part_crc(0);
-        let good = |parts| good_parts(parts, &outboard).into_keys().collect::<Vec<_>>();
+        let good = |parts| fitting_parts(parts, &outboard).into_keys().collect::<Vec<_>>();
         assert_eq!(good(vec![listed(1, PART, crc), listed(3, PART, crc)]), [0, 2]);
         assert_eq!(good(vec![listed(1, PART - 1, crc), listed(2, PART, Some(Crc64(1)))]), [] as [usize; 0]);
         assert_eq!(good(vec![listed(1, PART, None), listed(4, PART, crc), listed(0, PART, crc)]), [0]);
+    }
+
+    #[test]
+    fn without_an_outboard_a_part_counts_by_its_values_or_by_what_was_acknowledged() {
+        let layout = Expected::Length(Layout::of(2 * PART + 7).expect("layout"));
+        let parts = vec![listed(1, PART, Some(Crc64(1))), listed(2, 8, None), listed(3, 7, None), listed(4, 7, None)];
+        let fitting = fitting_parts(parts, &layout);
+        assert_eq!(fitting.keys().copied().collect::<Vec<_>>(), [0, 2]);
+        let kept = Kept::from([(0, vec![Crc64(1), Crc64(2)])]);
+        let (right, other) = (listed(1, PART, Some(Crc64(2))), listed(1, PART, Some(Crc64(3))));
+        assert!(counts(0, &right, &kept, 0) && !counts(0, &other, &kept, 0));
+        assert!(!counts(0, &right, &Kept::new(), PART - 1) && counts(0, &right, &Kept::new(), PART));
+        assert!(replaced(0, &other, &kept, PART) && !replaced(0, &other, &kept, 0));
+        assert!(!replaced(0, &right, &kept, PART) && !replaced(0, &right, &Kept::new(), PART));
     }
 }

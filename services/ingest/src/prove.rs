@@ -11,9 +11,10 @@ use http::StatusCode;
 
 use crate::{
     Ingest,
+    basis::Basis,
     error::IngestError,
     progress::multipart,
-    session::{Held, Stage},
+    session::{Held, Session, Stage},
     station::Station,
 };
 
@@ -26,20 +27,24 @@ pub async fn prove(
     body: Bytes,
 ) -> Result<StatusCode, IngestError> {
     let held = ingest.session_of(&station, &upload).await?;
-    if held.session.stage != Stage::Declared {
+    if held.session.stage != Stage::Declared && held.session.basis.plain().is_none() {
         return Ok(StatusCode::NO_CONTENT);
     }
     let outboard = Outboard::decode(&body).map_err(|e| IngestError::Outboard(e.to_string()))?;
     agree(&held, &outboard)?;
     let intake = &ingest.vault.buckets().intake;
     ingest.vault.write(intake, &keys::intake_outboard(&upload), body, "application/octet-stream").await?;
-    open(&ingest, held, &outboard).await?;
+    open(&ingest, held, outboard.parts()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// The outboard must add up to what the station signed; then each MiB that fits the outboard is what the station signed.
 fn agree(held: &Held, outboard: &Outboard) -> Result<(), IngestError> {
-    let declared = &held.session.declaration;
+    let Basis::Declared { declaration: declared, .. } = &held.session.basis else {
+        return Err(IngestError::Outboard(
+            "this upload has no signed declaration it could prove; just send the bytes".into(),
+        ));
+    };
     let differs = |what: &str, outboard: String, declared: String| {
         Err(IngestError::Outboard(format!("its {what} is {outboard}, the declaration says {declared}")))
     };
@@ -55,30 +60,37 @@ fn agree(held: &Held, outboard: &Outboard) -> Result<(), IngestError> {
     Ok(())
 }
 
-/// Begins the store's multipart upload, locked, and lets bytes come. An item of one part is created in one call later.
-async fn open(ingest: &Ingest, held: Held, outboard: &Outboard) -> Result<(), IngestError> {
-    let mut session = held.session.clone();
-    session.stage = Stage::Receiving;
-    if outboard.parts() > 1 {
+/// Begins the store's multipart upload, locked, and lets bytes come. An item of one part is created in one call later. Answers the
+/// session that stands.
+pub(crate) async fn open(ingest: &Ingest, held: Held, parts: usize) -> Result<Held, IngestError> {
+    let mut held = held;
+    let mut begun = None;
+    if parts > 1 && held.session.stage == Stage::Declared {
         let creation = Creation {
             bucket: &ingest.vault.buckets().originals,
-            key: &session.original,
-            nonce: &session.nonce,
-            locked_until: ingest.floor(session.tenant(), ingest.trusted_now()?)?,
+            key: &held.session.original,
+            nonce: &held.session.nonce,
+            locked_until: ingest.floor(held.session.tenant(), ingest.trusted_now()?)?,
         };
-        session.lock_begun = Some(creation.locked_until);
-        session.multipart = Some(ingest.vault.begin_multipart(creation).await?);
+        begun = Some((ingest.vault.begin_multipart(creation).await?, creation.locked_until));
     }
-    let begun = session.multipart.clone();
-    match ingest.sessions.replace(&held, session).await {
-        Ok(_) => Ok(()),
-        // The same outboard came twice at once: the other request's upload stands, ours has no bytes.
-        Err(StoreError::Precondition { .. }) => {
-            if let Some(upload_id) = begun {
-                ingest.vault.abort(multipart(&ingest.vault, &held.session, &upload_id)).await?;
-            }
-            Ok(())
+    while held.session.stage == Stage::Declared {
+        let mut session = Session { stage: Stage::Receiving, ..held.session.clone() };
+        if let Some((upload_id, locked_until)) = begun.clone() {
+            (session.multipart, session.lock_begun) = (Some(upload_id), Some(locked_until));
         }
-        Err(error) => Err(error.into()),
+        held = match ingest.sessions.replace(&held, session).await {
+            Ok(held) => return Ok(held),
+            // Somebody else changed it meanwhile: perhaps only a number, perhaps to the same end.
+            Err(StoreError::Precondition { .. }) => {
+                ingest.sessions.load(&held.session.upload).await?.ok_or(IngestError::Unknown)?
+            }
+            Err(error) => return Err(error.into()),
+        };
     }
+    // The same came twice at once: the other request's upload stands, ours has no bytes.
+    if let Some((upload_id, _)) = begun {
+        ingest.vault.abort(multipart(&ingest.vault, &held.session, &upload_id)).await?;
+    }
+    Ok(held)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    body::Body,
+    body::{Body, Bytes},
     extract::State,
     response::{IntoResponse, Response},
 };
@@ -11,23 +11,30 @@ use custos_domain::ids::UploadId;
 use custos_platform::http::extract::Path;
 use custos_platform::http::problem::Document;
 use custos_platform::vault::StoreError;
+use futures::Stream;
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_TYPE},
+    header::{CACHE_CONTROL, CONTENT_LENGTH},
 };
 use tracing::Instrument;
 
 use crate::{
     Ingest,
-    append::{Append, Appended, Target},
+    append::{Append, Appended},
+    checksum::Checksum,
+    commit::{self, Deposit},
     error::IngestError,
     headers::{
         self, CUSTOS_CODE, CUSTOS_OUTBOARD, CUSTOS_RECEIPT, TUS_RESUMABLE, UPLOAD_EXPIRES, UPLOAD_LENGTH,
-        UPLOAD_OFFSET, VERSION, value,
+        UPLOAD_METADATA, UPLOAD_OFFSET, VERSION, value,
     },
-    progress::{self, Progress},
+    plain,
+    progress::{self, Progress, Received},
+    prove,
     session::{Held, Session, Stage},
+    settle,
     station::Station,
+    target::Target,
 };
 
 /// HEAD: the contiguous durable prefix.
@@ -46,13 +53,19 @@ pub async fn head(
     describe(answered, &held.session, offset);
     answered.insert(UPLOAD_LENGTH, held.session.length().into());
     answered.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    let outboard = if held.session.stage == Stage::Declared { "required" } else { "present" };
-    answered.insert(CUSTOS_OUTBOARD, HeaderValue::from_static(outboard));
+    match held.session.basis.plain() {
+        // The specification wants the client's metadata back.
+        Some(plain) => answered.insert(UPLOAD_METADATA, value(&plain.statement.metadata)),
+        None => {
+            let outboard = if held.session.stage == Stage::Declared { "required" } else { "present" };
+            answered.insert(CUSTOS_OUTBOARD, HeaderValue::from_static(outboard))
+        }
+    };
     Ok(response)
 }
 
 /// PATCH: bytes from the durable offset on. The request that brings the last byte waits for the commit.
-#[utoipa::path(patch, path = "/v1/uploads/{upload}", tag = "uploads", request_body(content = Vec<u8>, content_type = "application/offset+octet-stream"), params(("upload" = String, Path, description = "From Location"), ("Upload-Offset" = u64, Header, description = "Where these bytes begin")), security(("certificate" = [])), responses((status = 204, description = "Upload-Offset; Custos-Receipt when it is finished"), (status = 409, body = Document), (status = 410, body = Document), (status = 460, body = Document), (status = 503, body = Document)))]
+#[utoipa::path(patch, path = "/v1/uploads/{upload}", tag = "uploads", request_body(content = Vec<u8>, content_type = "application/offset+octet-stream"), params(("upload" = String, Path, description = "From Location"), ("Upload-Offset" = u64, Header, description = "Where these bytes begin"), ("Upload-Checksum" = Option<String>, Header, description = "`<sha1|sha256|blake3> <base64>` of this body: it is kept whole or not at all")), security(("certificate" = [])), responses((status = 204, description = "Upload-Offset; Custos-Receipt when it is finished"), (status = 400, body = Document), (status = 409, body = Document), (status = 410, body = Document), (status = 413, body = Document), (status = 415, body = Document), (status = 422, body = Document, description = "The bytes are not the announced ones"), (status = 460, body = Document), (status = 503, body = Document)))]
 pub async fn patch(
     State(ingest): State<Arc<Ingest>>,
     station: Station,
@@ -61,17 +74,35 @@ pub async fn patch(
     body: Body,
 ) -> Result<Response, IngestError> {
     headers::require_version(&request)?;
-    if request.get(CONTENT_TYPE).is_none_or(|v| v != "application/offset+octet-stream") {
-        return Err(IngestError::Header("Content-Type must be application/offset+octet-stream".to_owned()));
-    }
+    headers::require_bytes(&request)?;
     let offset = headers::number(&request, &UPLOAD_OFFSET)?;
+    let checksum = Checksum::of(&request)?;
     let held = ingest.session_of(&station, &upload).await?;
-    // A task of its own: when the connection breaks, what has arrived is still put down.
-    let work = append(Arc::clone(&ingest), held, offset, body).instrument(tracing::Span::current());
-    let (session, offset) = ingest.lifecycle.track(work).await.map_err(|e| IngestError::Internal(e.to_string()))??;
+    let announced = if request.contains_key(CONTENT_LENGTH) { headers::number(&request, &CONTENT_LENGTH)? } else { 0 };
+    if announced > held.session.length().saturating_sub(offset) {
+        // Nothing of it is kept: a client that is wrong about the length may be wrong about the bytes. It is read to its end all the
+        // same, or the client would see a broken connection and try again instead of hearing why.
+        plain::drain(body.into_data_stream()).await;
+        let (length, offset) = (held.session.length(), self::offset(&ingest, &held.session).await?);
+        return Err(IngestError::TooLong { length, offset });
+    }
+    let (session, offset) = take(&ingest, held, offset, body.into_data_stream(), checksum).await?;
     let mut response = StatusCode::NO_CONTENT.into_response();
     describe(response.headers_mut(), &session, offset);
     Ok(response)
+}
+
+/// Takes a body from `offset` on. Answers the session's newest state and offset.
+pub(crate) async fn take<E: Send + 'static>(
+    ingest: &Arc<Ingest>,
+    held: Held,
+    offset: u64,
+    body: impl Stream<Item = Result<Bytes, E>> + Unpin + Send + 'static,
+    checksum: Option<Checksum>,
+) -> Result<(Session, u64), IngestError> {
+    // A task of its own: when the connection breaks, what has arrived is still put down.
+    let work = append(Arc::clone(ingest), held, offset, body, checksum).instrument(tracing::Span::current());
+    ingest.lifecycle.track(work).await.map_err(|e| IngestError::Internal(e.to_string()))?
 }
 
 /// The durable offset of a session; an upload the store has lost is marked so.
@@ -81,20 +112,26 @@ pub async fn offset(ingest: &Ingest, session: &Session) -> Result<u64, IngestErr
         Stage::Committed { .. } => Ok(session.length()),
         Stage::Lost { reason } => Err(IngestError::Lost(reason.clone())),
         Stage::Receiving => {
-            let outboard = ingest.outboard(session).await?;
-            match progress::of(&ingest.vault, session, &outboard).await? {
+            let expected = ingest.expected(session).await?;
+            match progress::of(&ingest.vault, session, &expected).await? {
                 Progress::Receiving(received) => Ok(received.offset(session.length())),
                 Progress::Stored(_) => Ok(session.length()),
-                Progress::Lost => Err(ingest.lose_for_sure(session, &outboard).await),
+                Progress::Lost => Err(ingest.lose_for_sure(session, &expected).await),
             }
         }
     }
 }
 
 /// One append from its offset check to the commit. Answers the session's newest state and offset.
-async fn append(ingest: Arc<Ingest>, held: Held, offset: u64, body: Body) -> Result<(Session, u64), IngestError> {
+async fn append<E>(
+    ingest: Arc<Ingest>,
+    held: Held,
+    offset: u64,
+    body: impl Stream<Item = Result<Bytes, E>> + Unpin,
+    checksum: Option<Checksum>,
+) -> Result<(Session, u64), IngestError> {
     let turn = ingest.takeover.take(&held.session.upload, ingest.lifecycle.soft()).await;
-    let session = raise_epoch(&ingest, &held.session.upload).await?;
+    let session = opened(&ingest, raise_epoch(&ingest, &held.session.upload).await?).await?;
     let length = session.length();
     match &session.stage {
         Stage::Declared => return Err(IngestError::OutboardRequired),
@@ -103,42 +140,85 @@ async fn append(ingest: Arc<Ingest>, held: Held, offset: u64, body: Body) -> Res
         Stage::Committed { .. } => return Err(IngestError::Offset { offset: length }),
         Stage::Receiving => {}
     }
-    let outboard = ingest.outboard(&session).await?;
-    let appended = match progress::of(&ingest.vault, &session, &outboard).await? {
-        Progress::Lost => return Err(ingest.lose_for_sure(&session, &outboard).await),
+    let expected = ingest.expected(&session).await?;
+    let appended = match progress::of(&ingest.vault, &session, &expected).await? {
+        Progress::Lost => return Err(ingest.lose_for_sure(&session, &expected).await),
         Progress::Stored(_) if offset == length => Appended::Whole,
         Progress::Stored(_) => return Err(IngestError::Offset { offset: length }),
         Progress::Receiving(received) if offset != received.offset(length) => {
             return Err(IngestError::Offset { offset: received.offset(length) });
         }
-        Progress::Receiving(received) if received.contiguous == outboard.parts() => Appended::Whole,
+        Progress::Receiving(received) if received.contiguous == expected.parts() => Appended::Whole,
         Progress::Receiving(received) => {
-            let floor = ingest.floor(session.tenant(), ingest.trusted_now()?)?;
-            let target = Target { vault: ingest.vault.clone(), session: Arc::new(session.clone()), floor };
-            let append =
-                Append { budget: &ingest.budget, target, outboard: &outboard, received, stop: turn.stop.clone() };
-            match append.run(body.into_data_stream()).await {
+            let append = Append {
+                budget: &ingest.budget,
+                target: target(&ingest, &session)?,
+                expected: &expected,
+                received,
+                checksum,
+                stop: turn.stop.clone(),
+            };
+            match append.run(body).await {
                 Err(IngestError::Lost(reason)) => return Err(ingest.lose(&session, &reason).await),
                 other => other?,
             }
         }
     };
-    still_newest(&ingest, &session).await?;
+    still_newest(&ingest, &session, &appended).await?;
+    if let Appended::Partial { offset } = appended {
+        return Ok((session, offset));
+    }
+    if let Appended::Held(only) = appended {
+        if let Some(deposit) = settle::judge(&ingest, &session, &only).await? {
+            let deposit = commit::adopt(&ingest, &session, deposit).await?;
+            return Ok((committed(session, &deposit), length));
+        }
+        target(&ingest, &session)?.send(*only, None).await?;
+    }
     // Whoever comes now finds the commit running rather than this request.
     drop(turn);
-    match appended {
-        Appended::Partial { offset } => Ok((session, offset)),
-        Appended::Whole => {
-            let deposit = ingest.commits.commit(&ingest, session.clone()).await?;
-            let stage = Stage::Committed { code: deposit.manifest.code.clone(), manifest: deposit.object.clone() };
-            Ok((Session { stage, ..session }, length))
-        }
-    }
+    let deposit = ingest.commits.commit(&ingest, session.clone()).await?;
+    Ok((committed(session, &deposit), length))
 }
 
-/// A writer that finds a higher epoch stops: the newer request, perhaps on another replica, goes on from what is durable.
-async fn still_newest(ingest: &Ingest, session: &Session) -> Result<(), IngestError> {
-    let now = ingest.sessions.load(&session.upload).await?.ok_or(IngestError::Unknown)?.session;
+fn target(ingest: &Ingest, session: &Session) -> Result<Target, IngestError> {
+    let floor = ingest.floor(session.tenant(), ingest.trusted_now()?)?;
+    Ok(Target { vault: ingest.vault.clone(), session: Arc::new(session.clone()), floor })
+}
+
+fn committed(session: Session, deposit: &Deposit) -> Session {
+    let stage = Stage::Committed { code: deposit.manifest.code.clone(), manifest: deposit.object.clone() };
+    Session { stage, ..session }
+}
+
+/// An upload without an outboard waits for nothing: its first bytes open it, should its creation not have got that far.
+async fn opened(ingest: &Ingest, held: Held) -> Result<Session, IngestError> {
+    let waits = held.session.stage == Stage::Declared && held.session.basis.plain().is_some();
+    if !waits {
+        return Ok(held.session);
+    }
+    let parts = ingest.expected(&held.session).await?.parts();
+    prove::open(ingest, held, parts).await.map(|held| held.session)
+}
+
+/// A writer that finds a higher epoch stops: the newer request, perhaps on another replica, goes on from what is durable. What an
+/// upload without an outboard acknowledges in whole parts is written down first: see [`Session::acknowledged`].
+async fn still_newest(ingest: &Ingest, session: &Session, appended: &Appended) -> Result<(), IngestError> {
+    let whole = match appended {
+        Appended::Partial { offset } if session.basis.plain().is_some() => Received::whole_parts(*offset),
+        _ => 0,
+    };
+    let now = if whole > session.acknowledged {
+        let acknowledge = |newest: &mut Session| {
+            if newest.epoch == session.epoch {
+                newest.acknowledged = newest.acknowledged.max(whole);
+            }
+        };
+        ingest.sessions.update(&session.upload, acknowledge).await?
+    } else {
+        ingest.sessions.load(&session.upload).await?
+    };
+    let now = now.ok_or(IngestError::Unknown)?.session;
     if now.epoch == session.epoch {
         return Ok(());
     }
@@ -147,12 +227,13 @@ async fn still_newest(ingest: &Ingest, session: &Session) -> Result<(), IngestEr
 }
 
 /// Tells writers of other replicas that a newer request is here.
-async fn raise_epoch(ingest: &Ingest, upload: &UploadId) -> Result<Session, StoreError> {
+async fn raise_epoch(ingest: &Ingest, upload: &UploadId) -> Result<Held, StoreError> {
     let held = ingest.sessions.update(upload, |session| session.epoch += 1).await?;
-    held.map(|held| held.session).ok_or(StoreError::NotFound { operation: "GetObject" })
+    held.ok_or(StoreError::NotFound { operation: "GetObject" })
 }
 
-fn describe(headers: &mut HeaderMap, session: &Session, offset: u64) {
+/// What every answer about an upload tells.
+pub(crate) fn describe(headers: &mut HeaderMap, session: &Session, offset: u64) {
     headers.insert(TUS_RESUMABLE, value(VERSION));
     headers.insert(UPLOAD_OFFSET, offset.into());
     headers.insert(UPLOAD_EXPIRES, headers::expires(session.begun));

@@ -95,14 +95,14 @@ async fn look_at(ingest: &Arc<Ingest>, key: &str) -> Result<Found, IngestError> 
 }
 
 async fn whole(ingest: &Ingest, session: &Session) -> Result<bool, IngestError> {
-    let outboard = match ingest.outboard(session).await {
-        Ok(outboard) => outboard,
+    let expected = match ingest.expected(session).await {
+        Ok(expected) => expected,
         Err(IngestError::OutboardRequired) => return Ok(false),
         Err(error) => return Err(error),
     };
-    Ok(match progress::of(&ingest.vault, session, &outboard).await? {
+    Ok(match progress::of(&ingest.vault, session, &expected).await? {
         Progress::Stored(_) => true,
-        Progress::Receiving(received) => received.contiguous == outboard.parts(),
+        Progress::Receiving(received) => received.contiguous == expected.parts(),
         Progress::Lost => false,
     })
 }

@@ -12,6 +12,8 @@ use custos_platform::vault::{StoreError, Vault, documents::Changed};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use crate::{error::IngestError, station::Station};
+
 /// What is known of stations.
 #[derive(Debug, Default)]
 pub(crate) struct Register {
@@ -81,6 +83,16 @@ impl Register {
         }
     }
 
+    /// Whether the station may deposit without a declaration. Its unit must be the registered one as well.
+    pub(crate) fn is_plain(&self, station: &Station) -> Result<bool, IngestError> {
+        let known = self.read();
+        if !known.asked {
+            return Err(IngestError::RegisterUnknown);
+        }
+        let registered = known.register.as_ref().and_then(|r| r.find(&station.tenant, &station.id).cloned());
+        Ok(registered.is_some_and(|r| r.plain && r.unit == station.unit))
+    }
+
     /// The list of revoked certificates, now and later.
     pub(crate) fn revocations(&self) -> watch::Receiver<Option<String>> {
         self.revocations.subscribe()
@@ -137,6 +149,16 @@ mod tests {
         serde_json::to_vec(&Envelope::seal(&register(sequence), key).expect("seal")).expect("json")
     }
 
+    fn station(unit: &str, id: &str) -> Station {
+        Station {
+            tenant: TenantId::parse("E").expect("tenant"),
+            unit: UnitPath::parse(unit).expect("unit"),
+            id: StationId::parse(id).expect("station"),
+            key: None,
+            certificate: String::new(),
+        }
+    }
+
     #[test]
     fn only_a_trusted_and_no_older_register_takes_the_place() {
         let (key, other) = (SigningKey::from_bytes(&[1; 32]), SigningKey::from_bytes(&[2; 32]));
@@ -150,5 +172,20 @@ mod tests {
         assert!(matches!(newer(None, &bytes(9, &other), &trusted), Err(RegisterError::Untrusted(_))));
         assert!(matches!(newer(None, &bytes(9, &key), &[]), Err(RegisterError::Untrusted(_))));
         assert!(matches!(newer(None, b"{}", &trusted), Err(RegisterError::Untrusted(_))));
+    }
+
+    #[test]
+    fn a_station_is_plain_only_by_the_register_and_in_its_unit() {
+        let unread = Register::default();
+        assert!(matches!(unread.is_plain(&station("NANJING", "S1")), Err(IngestError::RegisterUnknown)));
+        let known = |register| Register {
+            known: RwLock::new(Known { asked: true, etag: None, register }),
+            ..Register::default()
+        };
+        assert!(!known(None).is_plain(&station("NANJING", "S1")).expect("asked"));
+        let known = known(Some(Arc::new(register(1))));
+        assert!(known.is_plain(&station("NANJING", "S1")).expect("asked"));
+        assert!(!known.is_plain(&station("NANJING/XUANWU", "S1")).expect("asked"));
+        assert!(!known.is_plain(&station("NANJING", "S2")).expect("asked"));
     }
 }

@@ -5,50 +5,42 @@ use std::sync::Arc;
 use axum::{
     Router,
     extract::DefaultBodyLimit,
-    response::{IntoResponse, Response},
+    middleware::from_fn,
     routing::{get, post, put},
 };
 use custos_domain::outboard::{MAX_LEN, Outboard};
 use custos_platform::http::{dress, openapi};
-use http::StatusCode;
 use opentelemetry::metrics::Meter;
 use utoipa::OpenApi;
 
-use crate::{
-    Ingest, declare, docking, hand_out,
-    headers::{EXTENSIONS, TUS_EXTENSION, TUS_MAX_SIZE, TUS_RESUMABLE, TUS_VERSION, VERSION},
-    prove, receive,
-};
+use crate::{Ingest, declare, docking, hand_out, prove, receive, tus};
 
 /// Every route of ingest.
 pub(crate) fn routes(ingest: Arc<Ingest>, meter: &Meter) -> Router {
     let outboard_limit = usize::try_from(Outboard::encoded_len(MAX_LEN)).unwrap_or(usize::MAX);
-    let routes = Router::new()
-        // A full list of long names is some ten MiB.
-        .route("/v1/dockings", post(docking::open).layer(DefaultBodyLimit::max(32 << 20)))
-        .route("/v1/dockings/{docking}/close", post(docking::close))
-        .route("/v1/uploads", post(declare::declare).options(options))
+    let uploads = Router::new()
+        // A creation may bring bytes along; they are read as a stream.
+        .route("/v1/uploads", post(declare::declare).options(tus::options).layer(DefaultBodyLimit::disable()))
         .route(
             "/v1/uploads/{upload}",
-            get(receive::head).head(receive::head).patch(receive::patch).delete(hand_out::give_up).options(options),
+            get(receive::head)
+                .head(receive::head)
+                .patch(receive::patch)
+                .delete(hand_out::give_up)
+                .options(tus::options),
         )
         .route("/v1/uploads/{upload}/outboard", put(prove::prove).layer(DefaultBodyLimit::max(outboard_limit)))
         .route("/v1/uploads/{upload}/receipt", get(hand_out::receipt))
         .route("/v1/uploads/{upload}/permit", get(hand_out::permit))
+        .layer(from_fn(tus::speak));
+    let routes = Router::new()
+        // A full list of long names is some ten MiB.
+        .route("/v1/dockings", post(docking::open).layer(DefaultBodyLimit::max(32 << 20)))
+        .route("/v1/dockings/{docking}/close", post(docking::close))
+        .merge(uploads)
         .with_state(ingest)
         .merge(openapi::routes(Api::openapi()));
-    dress(routes, meter)
-}
-
-/// OPTIONS: what of tus is served.
-async fn options() -> Response {
-    let headers = [
-        (TUS_RESUMABLE, VERSION.to_owned()),
-        (TUS_VERSION, VERSION.to_owned()),
-        (TUS_EXTENSION, EXTENSIONS.to_owned()),
-        (TUS_MAX_SIZE, MAX_LEN.to_string()),
-    ];
-    (StatusCode::NO_CONTENT, headers).into_response()
+    tus::with_method_override(dress(routes, meter))
 }
 
 /// The API in words.
@@ -56,7 +48,7 @@ async fn options() -> Response {
 #[openapi(
     info(
         title = "Custos ingest",
-        description = "Where stations hand footage in: tus 1.0 with a signed declaration and an outboard, over mutual TLS."
+        description = "Where stations hand footage in: tus 1.0 over mutual TLS, with a signed declaration and an outboard, or plain from stations registered for it."
     ),
     paths(
         docking::open,

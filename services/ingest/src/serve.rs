@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use custos_domain::outboard::PART;
+use custos_domain::{outboard::PART, recorder::Rules};
 use custos_platform::{
     bus::{Bus, BusArgs},
     clock::Clock,
@@ -94,6 +94,7 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
         signer: Signer::load(&args.signing)?,
         trust: Trust::load(&args.trust_file)?,
         register: Register::default(),
+        names: Rules::built_in()?,
         store_clock: StoreClock::default(),
         budget: Arc::new(Semaphore::new(usize::try_from(permits)?)),
         takeover: Takeover::default(),
@@ -132,26 +133,6 @@ async fn first_register(ingest: &Ingest) {
             _ => return,
         }
     }
-}
-
-/// Looks at the register of stations again and again; what it says counts at once.
-fn follow_register(ingest: &Arc<Ingest>, every: Duration) {
-    let ingest = Arc::clone(ingest);
-    let lifecycle = ingest.lifecycle.clone();
-    let soft = lifecycle.soft().clone();
-    let sweep = Sweep::new("ingest.register", every);
-    lifecycle.spawn("ingest.register", async move {
-        sweep
-            .run(soft, || async {
-                let looked = ingest.register.look(&ingest.vault, &ingest.trust.stations).await;
-                if let Some((sequence, issued_at)) = ingest.register.standing() {
-                    crate::metrics::register(sequence, ingest.clock.now().duration_since(issued_at));
-                }
-                looked
-            })
-            .await;
-        Ok(())
-    });
 }
 
 /// How far our clock is from the store's; measured every few seconds.
@@ -214,6 +195,26 @@ fn reconcile(ingest: &Arc<Ingest>, every: Duration) {
         sweep
             .run(soft, || async {
                 reconciler.round(&ingest).await.map(|finished| tracing::debug!(finished, "reconciled"))
+            })
+            .await;
+        Ok(())
+    });
+}
+
+/// Looks at the register of stations again and again; what it says counts at once, for running connections too.
+fn follow_register(ingest: &Arc<Ingest>, every: Duration) {
+    let ingest = Arc::clone(ingest);
+    let lifecycle = ingest.lifecycle.clone();
+    let soft = lifecycle.soft().clone();
+    let sweep = Sweep::new("ingest.register", every);
+    lifecycle.spawn("ingest.register", async move {
+        sweep
+            .run(soft, || async {
+                let looked = ingest.register.look(&ingest.vault, &ingest.trust.stations).await;
+                if let Some((sequence, issued_at)) = ingest.register.standing() {
+                    crate::metrics::register(sequence, ingest.clock.now().duration_since(issued_at));
+                }
+                looked
             })
             .await;
         Ok(())

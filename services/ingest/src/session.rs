@@ -5,17 +5,16 @@
 
 use bytes::Bytes;
 use custos_domain::{
-    declaration::Declaration,
-    digest::Root,
-    dsse::Envelope,
-    ids::{StationId, TenantId, UploadId},
-    item::{ItemKey, UnifiedCode},
+    ids::{StationId, TenantId, UnitPath, UploadId},
+    item::UnifiedCode,
     keys,
     manifest::StoredObject,
 };
 use custos_platform::vault::{StoreError, Vault};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::basis::Basis;
 
 /// One upload of one item.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,15 +23,14 @@ pub struct Session {
     pub upload: UploadId,
     /// When it began; also in the upload id.
     pub begun: Timestamp,
-    /// The dock's signed declaration, verified when the session was created.
-    pub envelope: Envelope,
-    /// What the declaration says.
-    pub declaration: Declaration,
+    /// What it rests on: a signed declaration, or an unsigned client's words.
+    #[serde(flatten)]
+    pub basis: Basis,
     /// The station's certificate, DER in base64.
     pub station_certificate: String,
     /// Other stations of the agency that declared the same bytes for the same item.
     #[serde(default)]
-    pub shared_with: Vec<StationId>,
+    pub admitted: Vec<Admitted>,
     /// Key of the original in the originals bucket.
     pub original: String,
     /// The store's multipart upload, once begun; items of one part have none.
@@ -44,17 +42,30 @@ pub struct Session {
     pub nonce: String,
     /// Raised by each newer request; a writer that finds a higher one does not commit.
     pub epoch: u64,
+    /// Bytes acknowledged in whole parts, for an upload without an outboard: its parts count also when what was computed of them is
+    /// lost, for an answered offset never decreases (INV-8).
+    #[serde(default)]
+    pub acknowledged: u64,
     /// Where it stands.
     pub stage: Stage,
     /// W3C `traceparent` the item's trace began with.
     pub trace: Option<String>,
 }
 
+/// A station that may go on with another one's upload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Admitted {
+    /// Its unit.
+    pub unit: UnitPath,
+    /// Itself.
+    pub station: StationId,
+}
+
 /// Where a session stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "stage", rename_all = "snake_case")]
 pub enum Stage {
-    /// Waiting for the outboard.
+    /// Waiting for the outboard; an upload without one waits for nothing but its first bytes.
     Declared,
     /// Bytes may come.
     Receiving,
@@ -76,13 +87,13 @@ impl Session {
     /// The agency whose item it is.
     #[must_use]
     pub fn tenant(&self) -> &TenantId {
-        &self.declaration.tenant
+        self.basis.origin().tenant
     }
 
     /// Bytes declared.
     #[must_use]
     pub fn length(&self) -> u64 {
-        self.declaration.length
+        self.basis.length()
     }
 }
 
@@ -158,7 +169,7 @@ impl Sessions {
     ///
     /// `over` names a lost upload that may be displaced.
     pub async fn claim(&self, session: &Session, over: Option<&UploadId>) -> Result<UploadId, StoreError> {
-        let key = keys::claim(&session.declaration.item(), &session.declaration.root);
+        let key = session.basis.claim();
         let claim = encode(&Claim { upload: session.upload.clone() });
         let written = match (self.read_claim(&key).await?, over) {
             (None, _) => self.vault.create(self.bucket(), &key, claim).await,
@@ -178,8 +189,8 @@ impl Sessions {
     }
 
     /// The upload that is bringing these bytes for this item.
-    pub async fn claimed(&self, item: &ItemKey, root: &Root) -> Result<Option<UploadId>, StoreError> {
-        Ok(self.read_claim(&keys::claim(item, root)).await?.map(|(upload, _)| upload))
+    pub async fn claimed(&self, basis: &Basis) -> Result<Option<UploadId>, StoreError> {
+        Ok(self.read_claim(&basis.claim()).await?.map(|(upload, _)| upload))
     }
 
     async fn read_claim(&self, key: &str) -> Result<Option<(UploadId, String)>, StoreError> {
@@ -198,6 +209,7 @@ struct Claim {
     upload: UploadId,
 }
 
+/// A document of ours as bytes.
 fn encode<T: Serialize>(value: &T) -> Bytes {
     // Structs of strings and numbers always serialise.
     serde_json::to_vec(value).unwrap_or_default().into()
@@ -208,5 +220,34 @@ fn unreadable(key: &str, error: &serde_json::Error) -> StoreError {
         operation: "GetObject",
         code: "UnreadableDocument".to_owned(),
         detail: format!("{key}: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// A session as written before there were unsigned clients.
+    #[test]
+    fn sessions_from_before_are_read() {
+        let old = json!({
+            "upload": "0192-ab", "begun": "2026-11-23T00:00:00Z",
+            "envelope": { "payloadType": "t", "payload": "e30=", "signatures": [] },
+            "declaration": {
+                "tenant": "E", "unit": "NANJING", "station": "S1", "docking": "d", "kind": "video", "device": "D1",
+                "officer": null, "recording": "R1", "segment": 0, "file_name": "a.mp4", "naming_rule": null,
+                "key_file": false, "length": 7, "root": "00".repeat(32), "crc": "00000000000000ab",
+                "started_at_device": null, "clock": null, "declared_at": "2026-11-23T00:00:00Z"
+            },
+            "station_certificate": "AA==", "shared_with": ["S2"], "original": "footage/1", "multipart": null,
+            "lock_begun": null, "nonce": "n", "epoch": 3, "stage": { "stage": "receiving" }, "trace": null
+        });
+        let session: Session = serde_json::from_value(old).expect("an old session");
+        assert!(matches!(session.basis, Basis::Declared { .. }));
+        assert_eq!((session.length(), session.epoch, session.acknowledged), (7, 3, 0));
+        let again: Session = serde_json::from_slice(&encode(&session)).expect("as written now");
+        assert_eq!(again, session);
     }
 }

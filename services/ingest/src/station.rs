@@ -15,7 +15,10 @@ use custos_platform::http::{
 };
 use http::request::Parts;
 
-use crate::{error::IngestError, session::Session};
+use crate::{
+    basis::Origin,
+    session::{Admitted, Session},
+};
 
 /// A station by its verified certificate.
 #[derive(Debug, Clone)]
@@ -26,17 +29,25 @@ pub struct Station {
     pub unit: UnitPath,
     /// Itself.
     pub id: StationId,
-    /// The Ed25519 key of its certificate, which also signs its declarations.
-    pub key: KeyId,
+    /// The key of its certificate, which also signs its declarations. None when it is not Ed25519: such a station can declare
+    /// nothing.
+    pub key: Option<KeyId>,
     /// The certificate, DER in base64, to be kept as evidence.
     pub certificate: String,
 }
 
 impl Station {
     /// Whether the session is this station's. Another's is treated as if it did not exist.
+    #[must_use]
     pub fn owns(&self, session: &Session) -> bool {
-        let declared = &session.declaration;
-        declared.tenant == self.tenant && (declared.station == self.id || session.shared_with.contains(&self.id))
+        let admitted = |other: &Admitted| other.unit == self.unit && other.station == self.id;
+        self.began(session) || (session.tenant() == &self.tenant && session.admitted.iter().any(admitted))
+    }
+
+    /// Whether this station began the session, and did not only join it. A station that moved to another unit is another one.
+    #[must_use]
+    pub fn began(&self, session: &Session) -> bool {
+        session.basis.origin() == Origin { tenant: &self.tenant, unit: &self.unit, station: &self.id }
     }
 }
 
@@ -47,13 +58,11 @@ impl<S: Send + Sync> FromRequestParts<S> for Station {
         let refused = |problem: Problem| problem.into_response();
         let identity = StationIdentity::from_request_parts(parts, state).await.map_err(refused)?;
         let Peer(peer) = Peer::from_request_parts(parts, state).await.map_err(refused)?;
-        let no_key = "its certificate has no Ed25519 key, which declarations are signed with; have one issued";
-        let key = peer.ed25519_key.ok_or_else(|| IngestError::Foreign(no_key.to_owned()).into_response())?;
         Ok(Self {
             tenant: identity.tenant,
             unit: identity.unit,
             id: identity.station,
-            key: KeyId(key),
+            key: peer.ed25519_key.map(KeyId),
             certificate: STANDARD.encode(&peer.der),
         })
     }

@@ -5,20 +5,23 @@ use std::time::Duration;
 use bytes::Bytes;
 use custos_domain::{
     fact::{Act, IncidentClass, Subject},
-    ids::UploadId,
+    ids::{FactId, UploadId},
     keys,
     manifest::StoredObject,
-    outboard::Outboard,
 };
+use futures::{StreamExt, TryStreamExt};
 
 use crate::{
     Ingest,
     error::IngestError,
+    expected::Expected,
     progress::{self, Progress},
     session::{Held, Session, Stage},
     station::Station,
 };
 
+/// Leftovers discarded at once.
+const AT_ONCE: usize = 16;
 /// Longer than MinIO takes from dropping an upload's parts to showing the object (milliseconds, tried).
 const SECOND_LOOK: Duration = Duration::from_secs(3);
 
@@ -31,12 +34,12 @@ impl Ingest {
 
     /// An upload that neither the store's list nor its key shows may be one that is being completed this very moment: looks again
     /// before saying so.
-    pub(crate) async fn lose_for_sure(&self, session: &Session, outboard: &Outboard) -> IngestError {
+    pub(crate) async fn lose_for_sure(&self, session: &Session, expected: &Expected) -> IngestError {
         if self.commits.is_running(&session.upload).await {
             return IngestError::Finishing;
         }
         tokio::time::sleep(SECOND_LOOK).await;
-        match progress::of(&self.vault, session, outboard).await {
+        match progress::of(&self.vault, session, expected).await {
             Ok(Progress::Lost) => self.lose(session, "the store no longer knows its bytes").await,
             Ok(_) => IngestError::Finishing,
             Err(error) => error.into(),
@@ -67,6 +70,35 @@ impl Ingest {
         original: &StoredObject,
         reason: &str,
     ) -> Result<IngestError, IngestError> {
+        let (cause, subject) = self.write_down(session, Some(original), reason).await?;
+        let incident = Act::IncidentOpened { class: IncidentClass::StoreFault, detail: reason.to_owned() };
+        let mut incident = self.fact(session.tenant().clone(), subject, incident, "store_fault");
+        incident.cause = Some(cause);
+        self.state(incident).await?;
+        self.lose(session, reason).await;
+        Ok(IngestError::Rejected(reason.to_owned()))
+    }
+
+    /// What came is not what its client announced: says so in a locked document, states it, and gives the upload up. Nothing is
+    /// wrong with the store, so no incident is opened.
+    pub(crate) async fn refuse(
+        &self,
+        session: &Session,
+        original: Option<&StoredObject>,
+        reason: &str,
+    ) -> Result<IngestError, IngestError> {
+        self.write_down(session, original, reason).await?;
+        self.lose(session, reason).await;
+        Ok(IngestError::Digest(reason.to_owned()))
+    }
+
+    /// Makes a rejection durable: a locked document and a fact. Answers the fact and what it is about.
+    async fn write_down(
+        &self,
+        session: &Session,
+        original: Option<&StoredObject>,
+        reason: &str,
+    ) -> Result<(FactId, Subject), IngestError> {
         let document =
             serde_json::json!({ "upload": session.upload, "reason": reason, "original": original, "session": session });
         let key = keys::rejected(&session.upload, session.begun);
@@ -74,23 +106,28 @@ impl Ingest {
         let bytes = Bytes::from(document.to_string());
         self.vault.create_locked(&self.vault.buckets().originals, &key, bytes, "application/json", until).await?;
         let subject = Subject::Upload { upload: session.upload.clone() };
-        let rejected = Act::DepositRejected { reason: reason.to_owned(), original: Some(original.clone()) };
+        let rejected = Act::DepositRejected { reason: reason.to_owned(), original: original.cloned() };
         let cause = self.state(self.fact(session.tenant().clone(), subject.clone(), rejected, "")).await?;
-        let incident = Act::IncidentOpened { class: IncidentClass::StoreFault, detail: reason.to_owned() };
-        let mut incident = self.fact(session.tenant().clone(), subject, incident, "store_fault");
-        incident.cause = Some(cause);
-        self.state(incident).await?;
         crate::metrics::rejected();
-        self.lose(session, reason).await;
-        Ok(IngestError::Rejected(reason.to_owned()))
+        Ok((cause, subject))
     }
 
     /// Clears what an upload left in the intake bucket once its manifest stands. What stays behind is only litter.
     pub(crate) async fn discard_leftovers(&self, upload: &UploadId) {
         let _ = self.vault.discard_intake(&keys::intake_outboard(upload)).await;
-        let tails = self.vault.keys(&self.vault.buckets().intake, &keys::tails(upload), None).await;
-        for key in tails.map(|(keys, _)| keys).unwrap_or_default() {
-            let _ = self.vault.discard_intake(&key).await;
+        let intake = &self.vault.buckets().intake;
+        for prefix in [keys::tails(upload), keys::growing(upload)] {
+            // Page by page from the start: what was listed is gone then.
+            while let Ok((found, next)) = self.vault.keys(intake, &prefix, None).await {
+                let discards = found.into_iter().map(|key| {
+                    let vault = self.vault.clone();
+                    async move { vault.discard_intake(&key).await }
+                });
+                let gone = futures::stream::iter(discards).buffer_unordered(AT_ONCE).try_collect::<()>().await;
+                if gone.is_err() || next.is_none() {
+                    break;
+                }
+            }
         }
     }
 }

@@ -3,4 +3,5 @@
 mod archive;
 pub mod bus;
 pub mod database;
+pub mod register;
 pub mod store;

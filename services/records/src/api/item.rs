@@ -43,8 +43,8 @@ pub struct Links {
     pub timeline: String,
     /// What there is to look at.
     pub playback: String,
-    /// The docking it came with.
-    pub docking: String,
+    /// The docking it came with, if it came with one.
+    pub docking: Option<String>,
 }
 
 /// One item's record. Reading it is written down before it is shown.
@@ -59,7 +59,7 @@ pub async fn item(
     let links = Links {
         timeline: format!("/v1/items/{}/timeline", item.code),
         playback: format!("/v1/items/{}/playback", item.code),
-        docking: format!("/v1/dockings/{}/{}", item.intake.station, item.intake.docking),
+        docking: item.intake.docking.as_ref().map(|docking| format!("/v1/dockings/{}/{docking}", item.intake.station)),
     };
     Ok(Json(ItemPage { why: words::why(&item), item, incidents, links }))
 }

@@ -135,6 +135,8 @@ pub struct ItemSummary {
     pub playback: String,
     /// Milliseconds of footage, when it could be told.
     pub duration_ms: Option<u64>,
+    /// Its station signed for the bytes.
+    pub signed: bool,
     /// Marked by its wearer.
     pub key_file: bool,
     /// Its name was understood by no naming rule.
@@ -211,6 +213,7 @@ impl ItemSummary {
             state: item.state,
             playback: item.playback.outcome,
             duration_ms: item.playback.duration_ms,
+            signed: item.intake.signed,
             key_file: item.intake.key_file,
             unknown_name: item.intake.unknown_name,
             open_incidents: item.open_incidents,

@@ -11,7 +11,7 @@ use jiff::{Timestamp, civil::DateTime};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Deposit;
+use super::{Deposit, known::signed};
 
 /// What was known of an item at intake.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -28,9 +28,12 @@ pub struct Intake {
     /// The wearer, when known.
     #[schema(value_type = Option<String>)]
     pub officer: Option<OfficerId>,
-    /// The docking in which the file was found.
-    #[schema(value_type = String)]
-    pub docking: DockingId,
+    /// Whether its station signed for the bytes. `false`: an unsigned client of a station that is registered for it.
+    #[serde(default = "signed")]
+    pub signed: bool,
+    /// The docking in which the file was found; an unsigned client knows none.
+    #[schema(value_type = Option<String>)]
+    pub docking: Option<DockingId>,
     /// The upload that brought the bytes.
     #[schema(value_type = String)]
     pub upload: UploadId,
@@ -77,6 +80,7 @@ impl Intake {
             unit: deposit.unit,
             station: deposit.station,
             officer: deposit.officer,
+            signed: deposit.signed,
             docking: deposit.docking,
             upload: deposit.upload,
             file_name: deposit.file_name,

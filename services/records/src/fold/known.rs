@@ -5,6 +5,7 @@ use custos_domain::{
     declaration::{ClockOffset, Declaration},
     digest::{Crc64, Root, Sha256, Sm3},
     dsse::SignatureError,
+    evidence::Evidence as Basis,
     fact::{Act, Fact, Subject},
     ids::{DockingId, OfficerId, StationId, UnitPath, UploadId},
     item::ItemKind,
@@ -35,7 +36,7 @@ pub enum Evidence {
     Seal(SealDigests),
 }
 
-/// A deposit, by its manifest and the declaration in it.
+/// A deposit, by its manifest and the declaration in it, or what was said without one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deposit {
     /// Video, photograph or audio.
@@ -46,8 +47,11 @@ pub struct Deposit {
     pub station: StationId,
     /// The wearer, when known.
     pub officer: Option<OfficerId>,
-    /// The docking in which the file was found.
-    pub docking: DockingId,
+    /// Whether its station signed for the bytes.
+    #[serde(default = "signed")]
+    pub signed: bool,
+    /// The docking in which the file was found; an unsigned client knows none.
+    pub docking: Option<DockingId>,
     /// The upload that brought the bytes.
     pub upload: UploadId,
     /// Path on the recorder, made printable.
@@ -129,23 +133,24 @@ pub fn document_of(fact: &Fact) -> Option<&StoredObject> {
 impl Deposit {
     /// What a manifest says. The declaration's signature was verified before ingest stored it.
     pub fn of(manifest: &Manifest) -> Result<Self, SignatureError> {
-        let declared: Declaration = manifest.declaration.peek()?;
+        let said = Said::of(&manifest.evidence)?;
         Ok(Self {
             kind: manifest.kind,
             unit: manifest.unit.clone(),
             station: manifest.station.clone(),
             officer: manifest.officer.clone(),
-            docking: declared.docking,
+            signed: manifest.evidence.is_signed(),
+            docking: said.docking,
             upload: manifest.upload.clone(),
-            file_name: declared.file_name,
-            naming_rule: declared.naming_rule,
-            key_file: declared.key_file,
+            file_name: said.file_name,
+            naming_rule: said.naming_rule,
+            key_file: said.key_file,
             length: manifest.length,
             root: manifest.root,
             crc: manifest.crc,
             original: manifest.original.clone(),
-            started_at_device: declared.started_at_device,
-            clock: declared.clock,
+            started_at_device: said.started_at_device,
+            clock: said.clock,
             ingested_at: manifest.ingested_at,
             locked_until: manifest.locked_until,
         })
@@ -158,6 +163,44 @@ impl Deposit {
         let by_device = SHANGHAI.to_timestamp(self.started_at_device?).ok()?;
         let error = SignedDuration::from_millis(self.clock.map_or(0, |clock| clock.offset_ms));
         by_device.checked_sub(error).ok()
+    }
+}
+
+/// Deposits written down before there were others.
+pub(super) fn signed() -> bool {
+    true
+}
+
+/// What was said of an item, signed or not.
+struct Said {
+    docking: Option<DockingId>,
+    file_name: String,
+    naming_rule: Option<String>,
+    key_file: bool,
+    started_at_device: Option<DateTime>,
+    clock: Option<ClockOffset>,
+}
+
+impl Said {
+    fn of(evidence: &Basis) -> Result<Self, SignatureError> {
+        match evidence {
+            Basis::Declared(envelope) => envelope.peek().map(|declared: Declaration| Self {
+                docking: Some(declared.docking),
+                file_name: declared.file_name,
+                naming_rule: declared.naming_rule,
+                key_file: declared.key_file,
+                started_at_device: declared.started_at_device,
+                clock: declared.clock,
+            }),
+            Basis::Unsigned(said) => Ok(Self {
+                docking: None,
+                file_name: said.file_name.clone(),
+                naming_rule: said.naming_rule.clone(),
+                key_file: said.key_file,
+                started_at_device: Some(said.started_at_device),
+                clock: None,
+            }),
+        }
     }
 }
 

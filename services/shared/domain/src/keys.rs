@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | originals | yes | `footage/`, `outboards/` by hour; `manifests/`, `seals/`, `mismatches/`, `permits/` by item; `rejected/` by upload |
 //! | log | yes | `facts/` by subject |
-//! | intake | no | `sessions/` by day, `claims/`, `outboards/`, `tails/`: what is under way; `stations/register.json` |
+//! | intake | no | `sessions/` by day, `claims/`, `outboards/`, `growing/`, `tails/`: what is under way; `stations/register.json` |
 //! | derived | no | by item; rebuildable |
 //!
 //! Keys under a date keep folders near a thousand entries: listing 10⁵ keys of one folder takes MinIO 14 s (tried).
@@ -13,7 +13,7 @@ use jiff::{Timestamp, civil::Date};
 
 use crate::{
     calendar,
-    digest::Root,
+    digest::{Crc64, Root},
     fact::{Fact, Subject},
     ids::{StationId, TenantId, UploadId},
     item::{ItemKey, UnifiedCode},
@@ -135,6 +135,32 @@ pub fn claim(key: &ItemKey, root: &Root) -> String {
     format!("claims/{}/{root}.json", item_path(key))
 }
 
+/// Which upload is bringing what an unsigned client described so; `description` is the BLAKE3 of its words.
+#[must_use]
+pub fn plain_claim(description: &Root) -> String {
+    format!("claims/plain/{description}.json")
+}
+
+/// The prefix of what is known so far of the outboard of an upload that brought none.
+#[must_use]
+pub fn growing(upload: &UploadId) -> String {
+    format!("growing/{upload}/")
+}
+
+/// The outboard's values of part `index`, counted from zero, if its checksum is `crc`: other bytes for the same part do not
+/// overwrite them.
+#[must_use]
+pub fn part_values(upload: &UploadId, index: usize, crc: Crc64) -> String {
+    format!("{}{index:05}-{crc}", growing(upload))
+}
+
+/// Part and checksum, from the key of its values.
+#[must_use]
+pub fn parse_part_values(key: &str) -> Option<(usize, Crc64)> {
+    let (index, crc) = key.rsplit('/').next()?.split_once('-')?;
+    Some((index.parse().ok()?, Crc64::try_from(crc.to_owned()).ok()?))
+}
+
 /// The outboard of an upload under way.
 #[must_use]
 pub fn intake_outboard(upload: &UploadId) -> String {
@@ -185,6 +211,14 @@ fn hour(at: Timestamp) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_of_a_part_are_named_by_its_place_and_checksum() {
+        let upload = UploadId::parse("0192-ab").expect("upload");
+        let key = part_values(&upload, 9_999, Crc64(0xab));
+        assert_eq!(parse_part_values(&key), Some((9_999, Crc64(0xab))));
+        assert!(key.starts_with(&growing(&upload)));
+    }
 
     #[test]
     fn tails_are_named_by_offset_and_length() {

@@ -6,7 +6,7 @@
 //! 1. [`ids`], [`item`]: who and what; the unified code.
 //! 2. [`recorder`]: what a recorder's folders and file names say.
 //! 3. [`digest`], [`outboard`]: how bytes are proven, whole and by the MiB.
-//! 4. [`dsse`], [`declaration`], [`manifest`], [`receipt`], [`seal`]: the signed and locked documents.
+//! 4. [`dsse`], [`declaration`], [`evidence`], [`manifest`], [`receipt`], [`seal`]: the signed and locked documents.
 //!    [`station`]: who may bring them.
 //! 5. [`calendar`], [`policy`]: how long an item is kept, and why.
 //! 6. [`hold`]: why an item may not be let go at all.
@@ -17,6 +17,7 @@ pub mod calendar;
 pub mod declaration;
 pub mod digest;
 pub mod dsse;
+pub mod evidence;
 pub mod fact;
 pub mod hold;
 pub mod ids;

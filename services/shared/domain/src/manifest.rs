@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     digest::{Crc64, Root},
-    dsse::Envelope,
+    evidence::Evidence,
     ids::{OfficerId, StationId, UnitPath, UploadId},
     item::{ItemKind, UnifiedCode},
 };
@@ -40,15 +40,16 @@ pub struct Manifest {
     pub original: StoredObject,
     /// Bytes of the original.
     pub length: u64,
-    /// BLAKE3 of the original, checked by the MiB on arrival.
+    /// BLAKE3 of the original: checked by the MiB on arrival against what was declared, or computed then when nothing was.
     pub root: Root,
     /// Full CRC64NVME, checked by the store and read back.
     pub crc: Crc64,
     /// The locked outboard.
     pub outboard: StoredObject,
-    /// The dock's signed declaration, as it came.
-    pub declaration: Envelope,
-    /// The certificate the station showed, DER in base64: ties the declaration's key to the station for a later reader.
+    /// The signed declaration (`declaration`), or what was said without a signature (`unsigned`).
+    #[serde(flatten)]
+    pub evidence: Evidence,
+    /// The certificate the station showed, DER in base64: ties a declaration's key to the station for a later reader.
     pub station_certificate: String,
     /// When ingest committed, by a clock checked against the store's. Every period counts from here (requirements 1.7, point 6).
     pub ingested_at: Timestamp,

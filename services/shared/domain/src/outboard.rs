@@ -6,8 +6,11 @@
 //! This is the only module that touches `blake3::hazmat`. The merge functions there cannot notice a wrong shape, so nothing of
 //! them is exposed, and the property tests below compare every shape with `blake3::hash`.
 
+mod growing;
+
 use blake3::hazmat::{ChainingValue, HasherExt, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root};
 
+pub use self::growing::{Layout, PartValues};
 use crate::digest::{Crc64, Root};
 
 /// Bytes under one BLAKE3 value: the smallest unit that is refused, re-sent or localised when damaged.
