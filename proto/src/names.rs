@@ -8,11 +8,12 @@ use custos_domain::{
 };
 
 /// Every act of the domain by its stable name, in the order of [`Act`].
-pub const ACTS: [&str; 22] = [
+pub const ACTS: [&str; 23] = [
     "dock_opened",
     "dock_closed",
     "deposited",
     "deposit_rejected",
+    "upload_abandoned",
     "sealed",
     "permit_issued",
     "derived",

@@ -96,6 +96,31 @@ async fn the_bus_and_the_database_away_and_then_lost() -> anyhow::Result<()> {
 }
 
 #[tokio::test]
+async fn a_bus_without_streams_is_told_by_those_who_consume() -> anyhow::Result<()> {
+    let site = Site::start().await?;
+    site.stack.empty_bus().await?;
+    for service in Part::SERVICES.into_iter().filter(|service| *service != Part::Ingest) {
+        ready_or_not(&site, service, 503, "the bus has no stream FOOTAGE").await?;
+    }
+    ready_or_not(&site, Part::Ingest, 200, "").await?;
+    site.stack.provision_bus().await?;
+    for service in Part::SERVICES {
+        ready_or_not(&site, service, 200, "").await?;
+    }
+    Ok(())
+}
+
+async fn ready_or_not(site: &Site, service: Part, status: u16, says: &str) -> anyhow::Result<()> {
+    eventually(&format!("{service}: {status}"), Duration::from_mins(1), || async {
+        let answer = reqwest::get(format!("{}/readyz", site.stack.admin_url(service))).await?;
+        let (got, body) = (answer.status(), answer.text().await?);
+        anyhow::ensure!(got.as_u16() == status && body.contains(says), "{got}: {body}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
 async fn the_catalogue_dropped_and_rebuilt_has_the_same_rows() -> anyhow::Result<()> {
     let site = Site::start().await?;
     let recorder = site.scratch("recorder");

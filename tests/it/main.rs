@@ -1,11 +1,17 @@
 //! Tests on real servers: MinIO, nats-server, PostgreSQL, ffmpeg, and every service as its own process.
 
+mod audit;
 mod clients;
 mod dock;
 mod faults;
+mod history;
 mod holds;
 mod intake;
+mod load;
 mod locks;
 mod memory;
 mod pipeline;
+mod reaper;
+mod reread;
 mod stations;
+mod sweep;

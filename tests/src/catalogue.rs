@@ -56,16 +56,18 @@ impl Site {
 
     /// Waits until each of these items is sealed, derived from and locked to its obligation in the catalogue.
     pub async fn settled(&self, tenant: &str, codes: &[String]) -> anyhow::Result<BTreeMap<String, Value>> {
-        eventually("the catalogue", Duration::from_mins(2), || async {
-            let items = self.items(tenant).await?;
-            for code in codes {
-                let item = items.get(code).with_context(|| format!("{code} is not catalogued"))?;
-                ensure!(item["state"] == "sealed", "{code} is {}", item["state"]);
-                ensure!(item["playback"] != "pending", "{code} has no playback outcome");
-                ensure!(item["class"] != "pending", "{code} has no article that keeps it yet: {item}");
-            }
-            Ok(items)
-        })
-        .await
+        eventually("the catalogue", Duration::from_mins(2), || self.settled_now(tenant, codes)).await
+    }
+
+    /// The same in one look: fails with what is not so yet.
+    pub async fn settled_now(&self, tenant: &str, codes: &[String]) -> anyhow::Result<BTreeMap<String, Value>> {
+        let items = self.items(tenant).await?;
+        for code in codes {
+            let item = items.get(code).with_context(|| format!("{code} is not catalogued"))?;
+            ensure!(item["state"] == "sealed", "{code} is {}", item["state"]);
+            ensure!(item["playback"] != "pending", "{code} has no playback outcome");
+            ensure!(item["class"] != "pending", "{code} has no article that keeps it yet: {item}");
+        }
+        Ok(items)
     }
 }

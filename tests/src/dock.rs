@@ -3,11 +3,14 @@
 use std::{path::Path, process::Stdio};
 
 use anyhow::Context;
-use custos_local::{Part, certificates::Identity, config::repository};
+use custos_local::{certificates::Identity, config::repository};
 use serde_json::Value;
 use tokio::process::{Child, Command};
 
 use crate::site::Site;
+
+/// The docks' state folder in the test's scratch folder.
+pub(crate) const STATE: &str = "dock-state";
 
 /// How a docking ended.
 #[derive(Debug)]
@@ -60,12 +63,12 @@ impl Site {
     fn dock_command(&self, identity: &Identity, folder: &Path, options: &[&str]) -> Command {
         let mut dock = Command::new(repository().join("target/debug/custos-dock"));
         dock.arg("push").arg(folder).args(["--json"]).args(options);
-        dock.env("CUSTOS_INGEST_URL", self.stack.url(Part::Ingest))
+        dock.env("CUSTOS_INGEST_URL", self.ingest_url())
             .env("CUSTOS_CA", self.stack.ca())
             .env("CUSTOS_DOCK_CERT", &identity.certificate)
             .env("CUSTOS_DOCK_KEY", &identity.key)
             .env("CUSTOS_TRUST_FILE", self.stack.trust_file())
-            .env("CUSTOS_DOCK_STATE", self.scratch("dock-state"))
+            .env("CUSTOS_DOCK_STATE", self.scratch(STATE))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -7,9 +7,11 @@
 //! 4. [`tus`]: a hand-made client, for what the real dock would never send.
 //!    [`foreign`]: other people's tus clients; [`replica`]: a second ingest.
 //! 5. [`store`], [`catalogue`], [`bus`]: looking at what became of it; [`store::Root`] tries what must fail.
-//! 6. [`otlp`]: a collector for traces.
-//! 7. [`bench`]: the benchmark, a command of its own.
-//! 8. [`proxy`]: what networks and servers do to connections, when a test says so.
+//! 6. [`history`]: the whole world after a run, against every invariant.
+//! 7. [`otlp`]: a collector for traces.
+//! 8. [`bench`]: the benchmark, a command of its own.
+//! 9. [`proxy`]: what networks and servers do to connections, when a test says so.
+//! 10. [`sweep`]: every outgoing request of every service, struck one by one.
 
 pub mod bench;
 pub mod bus;
@@ -17,12 +19,14 @@ pub mod catalogue;
 pub mod dock;
 pub mod enrolment;
 pub mod foreign;
+pub mod history;
 pub mod otlp;
 pub mod proxy;
 pub mod recorder;
 pub mod replica;
 pub mod site;
 pub mod store;
+pub mod sweep;
 pub mod tus;
 
 use std::{future::Future, time::Duration};

@@ -64,17 +64,23 @@ pub const TRUNCATED: &str = "DCIM/DSJ00077_P000345_20261120094500_0007_00.MP4";
 /// Fills `folder` with [`ONE_OF_EACH`] and [`TRUNCATED`].
 pub async fn fill(folder: &Path) -> anyhow::Result<()> {
     for clip in ONE_OF_EACH {
-        let path = file(folder, clip.name)?;
-        let status = Command::new("ffmpeg")
-            .args(["-nostdin", "-hide_banner", "-loglevel", "error", "-y"])
-            .args(clip.arguments.split(' '))
-            .arg(&path)
-            .status();
-        ensure!(status.await.context("starting ffmpeg")?.success(), "ffmpeg could not make {}", clip.name);
+        make(folder, &clip).await?;
     }
     // The index is at the end of an MP4: without its second half nothing can be decoded.
     let whole = tokio::fs::read(folder.join(ONE_OF_EACH[0].name)).await?;
     tokio::fs::write(file(folder, TRUNCATED)?, &whole[..whole.len() / 2]).await?;
+    Ok(())
+}
+
+/// Makes one clip in `folder`.
+pub async fn make(folder: &Path, clip: &Clip) -> anyhow::Result<()> {
+    let path = file(folder, clip.name)?;
+    let status = Command::new("ffmpeg")
+        .args(["-nostdin", "-hide_banner", "-loglevel", "error", "-y"])
+        .args(clip.arguments.split(' '))
+        .arg(&path)
+        .status();
+    ensure!(status.await.context("starting ffmpeg")?.success(), "ffmpeg could not make {}", clip.name);
     Ok(())
 }
 

@@ -1,20 +1,28 @@
 //! A stack for one test, with what tests ask of it.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::OnceLock};
 
+use anyhow::{Context, ensure};
 use custos_local::{
     Owner, Part, Stack, StackConfig,
+    provision::database::DATABASE,
     secrets::Secret,
     seeds::{self, Station},
 };
 use custos_platform::vault::{StoreArgs, Vault};
+use jiff::SignedDuration;
 use tempfile::TempDir;
+
+use crate::proxy::{Kind, Proxy};
 
 /// A running stack and a scratch folder.
 pub struct Site {
     /// The stack.
     pub stack: Stack,
+    /// How long after a manifest a permit may be given, at the earliest.
+    pub settle: SignedDuration,
     scratch: TempDir,
+    ingest: OnceLock<String>,
 }
 
 impl Site {
@@ -30,7 +38,41 @@ impl Site {
 
     /// Starts a stack of this configuration.
     pub async fn with(config: StackConfig) -> anyhow::Result<Self> {
-        Ok(Self { stack: Stack::start(config).await?, scratch: tempfile::tempdir()? })
+        let settle = SignedDuration::from_secs(i64::try_from(config.settle_seconds)?);
+        Ok(Self { stack: Stack::start(config).await?, settle, scratch: tempfile::tempdir()?, ingest: OnceLock::new() })
+    }
+
+    /// Puts a proxy between a service and the store, the bus or the database. It is in the way from the service's next start on.
+    pub async fn route(&self, service: Part, server: Part) -> anyhow::Result<Proxy> {
+        let kind = match server {
+            Part::Minio => Kind::S3,
+            Part::Nats => Kind::Nats,
+            _ => Kind::Postgres,
+        };
+        let proxy = Proxy::start(&self.stack.address(server), kind).await?;
+        let (name, url) = match server {
+            Part::Minio => ("CUSTOS_S3_ENDPOINT", proxy.url()),
+            Part::Nats => ("CUSTOS_NATS_URL", proxy.url()),
+            _ => {
+                let role = service.schema().with_context(|| format!("{service} keeps nothing in the database"))?;
+                let url = format!("postgres://{role}@{}/{DATABASE}?sslmode=disable", proxy.address());
+                ("CUSTOS_DATABASE_URL", url)
+            }
+        };
+        self.stack.set_env(service, name, url);
+        Ok(proxy)
+    }
+
+    /// Puts a proxy between the docks started from now on and ingest; once in the life of a site.
+    pub async fn route_docks(&self) -> anyhow::Result<Proxy> {
+        let proxy = Proxy::start(&self.stack.address(Part::Ingest), Kind::Bytes).await?;
+        ensure!(self.ingest.set(proxy.url()).is_ok(), "the docks have a proxy already");
+        Ok(proxy)
+    }
+
+    /// Where docks find ingest.
+    pub(crate) fn ingest_url(&self) -> String {
+        self.ingest.get().cloned().unwrap_or_else(|| self.stack.url(Part::Ingest))
     }
 
     /// A path in the test's scratch folder.

@@ -11,7 +11,7 @@ use custos_local::{Owner, config::repository};
 use custos_platform::vault::Vault;
 use tokio::process::Command;
 
-use crate::site::Site;
+use crate::{history::collect::Listed, site::Site};
 
 /// Every version under a prefix, oldest of each key.
 pub async fn walk(vault: &Vault, bucket: &str, prefix: &str) -> anyhow::Result<Vec<StoredObject>> {
@@ -75,6 +75,16 @@ impl Root {
         Ok(Self { address, config: tempfile::tempdir()? })
     }
 
+    /// Every version and delete marker of a bucket by MinIO's own listing: keys in order, of each the oldest first.
+    pub(crate) async fn versions(&self, bucket: &str) -> anyhow::Result<Vec<Listed>> {
+        let all = StoredObject { bucket: bucket.to_owned(), key: String::new(), version: String::new() };
+        let said = self.mc(&["ls", "--versions", "--recursive"], &all).await?;
+        let lines = said.lines().filter(|line| line.starts_with('{'));
+        let mut listed: Vec<Listed> = lines.map(serde_json::from_str).collect::<Result<_, _>>()?;
+        listed.sort_by_key(Listed::place);
+        Ok(listed)
+    }
+
     /// Runs MinIO's own client with the root credential; answers what it said, or fails with it.
     pub async fn mc(&self, words: &[&str], object: &StoredObject) -> anyhow::Result<String> {
         let output = Command::new(repository().join("deploy/local/servers/mc"))
@@ -97,8 +107,13 @@ impl Root {
 
     /// Puts other bytes over a key.
     pub async fn overwrite(&self, object: &StoredObject) -> anyhow::Result<String> {
+        self.put(object, b"other bytes").await
+    }
+
+    /// Puts these bytes at a key.
+    pub async fn put(&self, object: &StoredObject, bytes: &[u8]) -> anyhow::Result<String> {
         let file = self.config.path().join("other");
-        std::fs::write(&file, b"other bytes")?;
+        std::fs::write(&file, bytes)?;
         let file = file.display().to_string();
         self.mc(&["cp", "--quiet", &file], object).await
     }

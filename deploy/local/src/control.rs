@@ -85,12 +85,22 @@ impl Stack {
 
     /// Loses the bus's whole store: every stream, consumer and message. It comes back with streams and consumers as new.
     pub async fn wipe_bus(&self) -> anyhow::Result<()> {
+        self.empty_bus().await?;
+        self.provision_bus().await
+    }
+
+    /// [`Stack::wipe_bus`] without making streams and consumers again.
+    pub async fn empty_bus(&self) -> anyhow::Result<()> {
         if self.is_running(Part::Nats)? {
             self.kill9(Part::Nats)?;
         }
         let data = self.folders.data(Part::Nats);
         std::fs::remove_dir_all(&data).with_context(|| format!("removing {}", data.display()))?;
-        self.start_part(Part::Nats).await?;
+        self.start_part(Part::Nats).await
+    }
+
+    /// Makes the bus's streams and consumers, where they are not there.
+    pub async fn provision_bus(&self) -> anyhow::Result<()> {
         bus::provision(self.ports, &self.secrets).await
     }
 

@@ -142,7 +142,7 @@ impl Setting<'_> {
             variables.set("CUSTOS_STATION_CA_CERT", certificate);
             variables.set("CUSTOS_STATION_CA_KEY_FILE", key);
         }
-        if service == Part::Ingest {
+        if matches!(service, Part::Ingest | Part::Hashing) {
             variables.set("CUSTOS_TRUST_FILE", self.folders.trust());
             variables.set("CUSTOS_REGISTER_SECONDS", "2");
         }

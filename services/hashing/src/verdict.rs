@@ -4,6 +4,31 @@ use custos_domain::{declaration::Declaration, evidence::Evidence, manifest::Mani
 
 use crate::reread::Digests;
 
+/// Deliveries after which reads that keep differing are a mismatch all the same: a store that never says the same twice does not
+/// hold what was deposited.
+const MANY: u32 = 5;
+
+/// What two re-reads come to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// The second agreed: the first was misread.
+    Agrees,
+    /// The second found something else again: neither says what the store holds.
+    Undecided,
+    /// The store holds something else, in words.
+    Differs(String),
+}
+
+/// Judges a first re-read that disagreed by a second one; `wrong` are the second's disagreements.
+#[must_use]
+pub fn verdict(first: &Digests, second: &Digests, wrong: &[String], deliveries: u32) -> Verdict {
+    match wrong {
+        [] => Verdict::Agrees,
+        _ if first != second && deliveries < MANY => Verdict::Undecided,
+        _ => Verdict::Differs(wrong.join("; ")),
+    }
+}
+
 /// Every disagreement, in words; none means the original is what the dock signed for, or, when nobody signed, what ingest computed
 /// as the bytes came and what the client had announced.
 #[must_use]
@@ -30,4 +55,19 @@ pub fn disagreements(found: &Digests, manifest: &Manifest, declared: Option<&Dec
         }
     }
     wrong
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_wrong_read_condemns_nothing() {
+        let (nothing, wrong) = (Digests::nothing(), [String::from("length")]);
+        let other = Digests { length: 1, ..nothing };
+        assert_eq!(verdict(&nothing, &other, &[], 1), Verdict::Agrees);
+        assert_eq!(verdict(&nothing, &other, &wrong, 1), Verdict::Undecided);
+        assert_eq!(verdict(&nothing, &nothing, &wrong, 1), Verdict::Differs("length".to_owned()));
+        assert_eq!(verdict(&nothing, &other, &wrong, MANY), Verdict::Differs("length".to_owned()));
+    }
 }

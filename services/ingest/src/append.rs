@@ -1,42 +1,43 @@
 //! PATCH: bytes arrive, are checked by the MiB, and go to the store in parts of 8 MiB.
 //!
-//! Memory is one part being filled and one being sent for each running upload, out of one budget for the process: no permit, no
-//! reading from the socket. The last part waits until the body's end is known: what a client sends too much of must not become an
+//! Memory is one part being filled and those being sent for each running upload, out of one budget for the process
+//! ([`crate::budget`]): no permit, no reading from the socket. The last part waits until the body's end is known: what a client sends too much of must not become an
 //! item.
 
-use std::{sync::Arc, time::Duration};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use custos_domain::outboard::{PART, PartValues};
 use custos_platform::vault::StoreError;
 use futures::{Stream, StreamExt};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    task::JoinSet,
-};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     assembler::{Assembler, BadMib, FullPart},
+    budget::{Budget, Permit, Unit},
     checksum::Checksum,
     error::IngestError,
     expected::Expected,
-    growing,
+    growing, metrics,
+    pace::{Pace, Terms},
     progress::Received,
     target::{Outgoing, Target},
 };
 
 /// A sender that is silent for this long is cut off; what it sent is kept.
 pub(crate) const SILENCE: Duration = Duration::from_mins(1);
-/// How long a new request waits for memory before it is told to come back.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Parts of one upload on their way to the store at once.
 const IN_FLIGHT: usize = 2;
 
 /// Everything one append works with.
 pub struct Append<'a> {
     /// The process's memory for parts; one permit is one part.
-    pub budget: &'a Arc<Semaphore>,
+    pub budget: &'a Budget,
+    /// The unit whose share of it this upload takes.
+    pub unit: Unit,
+    /// How fast the sender must be.
+    pub pace: Terms,
     /// Where parts go: the session has its multipart upload begun when it needs one.
     pub target: Target,
     /// What the bytes must be.
@@ -66,7 +67,8 @@ pub enum Appended {
 impl Append<'_> {
     /// Takes the request's body to its end, to the item's end, or to the first thing that goes wrong.
     pub async fn run<E>(mut self, body: impl Stream<Item = Result<Bytes, E>> + Unpin) -> Result<Appended, IngestError> {
-        let permit = self.first_permit().await?;
+        // Kept until the tail is stored: its bytes are in memory until then.
+        let permit = self.budget.begin(&self.unit).await?;
         let tail = self.target.read_tail(&self.received).await?;
         let expected = self.expected;
         let mut assembler = Assembler::resume(expected, self.received.contiguous, &tail).map_err(|bad| {
@@ -85,7 +87,9 @@ impl Append<'_> {
         mut body: impl Stream<Item = Result<Bytes, E>> + Unpin,
         way: &mut Way,
     ) -> Result<End, StoreError> {
+        let mut pace = Pace::new(self.pace);
         let end = loop {
+            let begun = Instant::now();
             let frame = tokio::select! {
                 () = self.stop.cancelled() => break End::Superseded,
                 frame = tokio::time::timeout(SILENCE, body.next()) => frame,
@@ -93,8 +97,16 @@ impl Append<'_> {
             let mut bytes = match frame {
                 Ok(Some(Ok(bytes))) => bytes,
                 Ok(None) => break End::Clean,
-                Ok(Some(Err(_))) | Err(_) => break End::Cut,
+                Ok(Some(Err(_))) => break End::Cut,
+                Err(_) => {
+                    metrics::cut("silent");
+                    break End::Cut;
+                }
             };
+            if pace.took(begun.elapsed(), bytes.len()) {
+                metrics::cut("slow");
+                break End::Cut;
+            }
             if let Some(checksum) = &mut self.checksum {
                 checksum.update(&bytes);
             }
@@ -127,7 +139,7 @@ impl Append<'_> {
                         way.sending.join_next().await.map_or(Ok(()), stored)?;
                     }
                     if way.permit.is_none() {
-                        let room = self.stop.run_until_cancelled(Arc::clone(self.budget).acquire_owned()).await;
+                        let room = self.stop.run_until_cancelled(self.budget.go_on(&self.unit)).await;
                         let Some(Ok(room)) = room else { return Ok(Some(End::Superseded)) };
                         way.permit = Some(room);
                     }
@@ -223,7 +235,7 @@ impl Append<'_> {
     }
 
     /// All bytes are here.
-    async fn end(&self, last: Outgoing, permit: Option<OwnedSemaphorePermit>) -> Result<Appended, IngestError> {
+    async fn end(&self, last: Outgoing, permit: Option<Permit>) -> Result<Appended, IngestError> {
         if last.values.is_some() && self.target.session.multipart.is_none() {
             return Ok(Appended::Held(Box::new(last)));
         }
@@ -234,13 +246,6 @@ impl Append<'_> {
     fn acknowledged(&self) -> u64 {
         self.received.offset(self.target.session.length())
     }
-
-    async fn first_permit(&self) -> Result<OwnedSemaphorePermit, IngestError> {
-        match tokio::time::timeout(PATIENCE, Arc::clone(self.budget).acquire_owned()).await {
-            Ok(Ok(permit)) => Ok(permit),
-            _ => Err(IngestError::Busy),
-        }
-    }
 }
 
 /// What is under way while a body is read.
@@ -249,7 +254,7 @@ struct Way {
     /// Parts on their way to the store.
     sending: JoinSet<Result<(), StoreError>>,
     /// Room for the part being filled.
-    permit: Option<OwnedSemaphorePermit>,
+    permit: Option<Permit>,
     /// The item's last part, once it is full.
     last: Option<Outgoing>,
     /// Values of parts that count only when the body's checksum holds.

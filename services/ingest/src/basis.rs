@@ -109,6 +109,15 @@ impl Basis {
         }
     }
 
+    /// Name of the file on the recorder, printable.
+    #[must_use]
+    pub fn file_name(&self) -> &str {
+        match self {
+            Self::Declared { declaration, .. } => &declaration.file_name,
+            Self::Plain { plain } => &plain.statement.file_name,
+        }
+    }
+
     /// The wearer, when known.
     #[must_use]
     pub fn officer(&self) -> Option<&OfficerId> {

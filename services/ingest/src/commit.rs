@@ -23,7 +23,6 @@ use tracing::Instrument;
 
 use crate::{
     Ingest,
-    basis::Basis,
     error::IngestError,
     expected::Expected,
     progress::{self, Progress, Received, multipart},
@@ -121,7 +120,7 @@ async fn commit(ingest: &Ingest, session: Session) -> Result<Deposit, IngestErro
 /// Makes a deposit the end of this upload: states it, should that not have been done, and closes the session.
 pub(crate) async fn adopt(ingest: &Ingest, session: &Session, deposit: Deposit) -> Result<Deposit, IngestError> {
     tracing::Span::current().record("item", deposit.manifest.code.to_string());
-    state(ingest, &session.basis, &deposit).await?;
+    state(ingest, &deposit).await?;
     finish(ingest, session, &deposit).await;
     Ok(deposit)
 }
@@ -281,16 +280,11 @@ impl Deposit {
 }
 
 /// States what happened; durable before the receipt, announced without anybody waiting.
-pub(crate) async fn state(ingest: &Ingest, basis: &Basis, deposit: &Deposit) -> Result<(), IngestError> {
+pub(crate) async fn state(ingest: &Ingest, deposit: &Deposit) -> Result<(), IngestError> {
     let manifest = &deposit.manifest;
-    let subject = Subject::item(&manifest.code, manifest.ingested_at);
-    let deposited = Act::Deposited { item_kind: manifest.kind, manifest: deposit.object.clone() };
-    let mut fact = ingest.fact(manifest.code.key().tenant.clone(), subject, deposited, "");
-    fact.at = manifest.ingested_at;
-    fact.unit = Some(manifest.unit.clone());
-    fact.trace.clone_from(&manifest.trace);
+    let fact = deposited_fact(ingest, deposit);
     let cause = ingest.state(fact.clone()).await?;
-    for (class, detail) in odd(manifest, basis) {
+    for (class, detail) in odd(manifest) {
         let incident = Act::IncidentOpened { class, detail };
         let incident = ingest.fact(fact.tenant.clone(), fact.subject.clone(), incident, class.as_str());
         let (cause, unit, trace) = (Some(cause.clone()), fact.unit.clone(), fact.trace.clone());
@@ -299,11 +293,21 @@ pub(crate) async fn state(ingest: &Ingest, basis: &Basis, deposit: &Deposit) -> 
     Ok(())
 }
 
+/// The fact of a deposit, whenever it is stated.
+pub(crate) fn deposited_fact(ingest: &Ingest, deposit: &Deposit) -> Fact {
+    let manifest = &deposit.manifest;
+    let subject = Subject::item(&manifest.code, manifest.ingested_at);
+    let deposited = Act::Deposited { item_kind: manifest.kind, manifest: deposit.object.clone() };
+    let fact = ingest.fact(manifest.code.key().tenant.clone(), subject, deposited, "");
+    let (unit, trace) = (Some(manifest.unit.clone()), manifest.trace.clone());
+    Fact { at: manifest.ingested_at, unit, trace, ..fact }
+}
+
 /// What a person should look at although the item is safe.
-fn odd(manifest: &Manifest, basis: &Basis) -> Vec<(IncidentClass, String)> {
+fn odd(manifest: &Manifest) -> Vec<(IncidentClass, String)> {
     let mut odd = Vec::new();
     if let Some(variant) = &manifest.code.key().variant {
-        let first = UnifiedCode::of(basis.item());
+        let first = UnifiedCode::of(ItemKey { variant: None, ..manifest.code.key().clone() });
         let (root, variant) = (manifest.root.short(), variant.as_str());
         let detail =
             format!("other bytes (BLAKE3 {root}) came for {first}; kept as variant {variant} beside the first");
@@ -312,7 +316,9 @@ fn odd(manifest: &Manifest, basis: &Basis) -> Vec<(IncidentClass, String)> {
     // A recorder whose battery ran flat starts again in 2015; a mistyped year may be 2099. Neither touches the lock (INV-11).
     let ingested = calendar::shanghai(manifest.ingested_at);
     let plausible = ingested.saturating_sub(PLAUSIBLE_PAST)..=ingested.saturating_add(PLAUSIBLE_FUTURE);
-    if let Some(started) = basis.started_at_device().filter(|started| !plausible.contains(started)) {
+    // Verified when it came: an unreadable declaration is no deposit's.
+    let started = manifest.evidence.started_at_device().ok().flatten();
+    if let Some(started) = started.filter(|started| !plausible.contains(started)) {
         let detail = format!("the recorder's clock said {started} for what was docked on {}; see D-7", ingested.date());
         odd.push((IncidentClass::Clock, detail));
     }
@@ -325,6 +331,7 @@ async fn finish(ingest: &Ingest, session: &Session, deposit: &Deposit) {
     if let Err(error) = ingest.sessions.update(&session.upload, |session| session.stage = done.clone()).await {
         tracing::debug!(upload = %session.upload, error = %error, "the session was not marked as committed");
     }
+    ingest.quotas.settle(&session.upload);
     ingest.discard_leftovers(&session.upload).await;
     let waited = ingest.clock.now().duration_since(session.begun);
     crate::metrics::deposited(

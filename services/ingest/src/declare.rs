@@ -19,6 +19,7 @@ use jiff::civil::DateTime;
 use crate::{
     Ingest,
     basis::Basis,
+    budget::Unit,
     checksum::Checksum,
     commit::{self, deposited},
     error::IngestError,
@@ -168,11 +169,17 @@ async fn session_for(ingest: &Ingest, station: &Station, basis: Basis) -> Result
         && let Some(deposit) = deposited(ingest, &session.basis.item(), &root).await?
     {
         // The try that wrote the manifest may have died before stating the deposit.
-        commit::state(ingest, &session.basis, &deposit).await?;
+        commit::state(ingest, &deposit).await?;
         session.stage = Stage::Committed { code: deposit.manifest.code, manifest: deposit.object };
+    } else {
+        ingest.budget.admit(&Unit::new(session.tenant(), session.basis.origin().unit))?;
+        ingest.quotas.reserve(&session)?;
     }
-    let held = ingest.sessions.create(&session).await?;
-    let winner = ingest.sessions.claim(&session, lost.as_ref()).await?;
+    let entered = enter(ingest, &session, lost.as_ref()).await;
+    if !matches!(&entered, Ok((_, winner)) if *winner == session.upload) {
+        ingest.quotas.settle(&session.upload);
+    }
+    let (held, winner) = entered?;
     if winner == session.upload {
         return Ok(held);
     }
@@ -180,6 +187,13 @@ async fn session_for(ingest: &Ingest, station: &Station, basis: Basis) -> Result
     ingest.vault.discard_intake(&keys::session(&session.upload, session.begun)).await?;
     let held = ingest.sessions.load(&winner).await?.ok_or(IngestError::Finishing)?;
     admit(ingest, station, held).await
+}
+
+/// Writes a session and claims its item's bytes for it. Answers whose claim stands.
+async fn enter(ingest: &Ingest, session: &Session, lost: Option<&UploadId>) -> Result<(Held, UploadId), IngestError> {
+    let held = ingest.sessions.create(session).await?;
+    let winner = ingest.sessions.claim(session, lost).await?;
+    Ok((held, winner))
 }
 
 /// Lets another station of the agency go on with an upload of the same bytes.
@@ -218,6 +232,8 @@ fn new_session(ingest: &Ingest, station: &Station, basis: Basis) -> Session {
         epoch: 0,
         acknowledged: 0,
         stage: Stage::Declared,
+        cleared: false,
+        touched: None,
         trace: telemetry::current_traceparent(),
     }
 }

@@ -7,7 +7,7 @@ use custos_domain::{
 
 /// Compares what came with what was announced; answers the difference in words. A digest nobody computed is not compared.
 #[must_use]
-pub fn difference(said: &Statement, blake3: Option<Root>, sha256: Option<Sha256>) -> Option<String> {
+pub(crate) fn difference(said: &Statement, blake3: Option<Root>, sha256: Option<Sha256>) -> Option<String> {
     let differs = |name: &str, said: String, came: String| {
         format!("the bytes that came have the {name} {came}, Upload-Metadata said {said}")
     };

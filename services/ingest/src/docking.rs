@@ -66,7 +66,17 @@ pub struct CloseDocking {
 }
 
 /// POST /v1/dockings.
-#[utoipa::path(post, path = "/v1/dockings", tag = "dockings", request_body = OpenDocking, security(("certificate" = [])), responses((status = 201, description = "Written down"), (status = 422, body = Document)))]
+#[utoipa::path(
+    post,
+    path = "/v1/dockings",
+    tag = "dockings",
+    request_body = OpenDocking,
+    security(("certificate" = [])),
+    responses(
+        (status = 201, description = "Written down"),
+        (status = 422, body = Document)
+    )
+)]
 pub async fn open(
     State(ingest): State<Arc<Ingest>>,
     station: Station,
@@ -86,7 +96,18 @@ pub async fn open(
 }
 
 /// POST /v1/dockings/{docking}/close.
-#[utoipa::path(post, path = "/v1/dockings/{docking}/close", tag = "dockings", request_body = CloseDocking, params(("docking" = String, Path, description = "As opened")), security(("certificate" = [])), responses((status = 204, description = "Written down"), (status = 422, body = Document)))]
+#[utoipa::path(
+    post,
+    path = "/v1/dockings/{docking}/close",
+    tag = "dockings",
+    request_body = CloseDocking,
+    params(("docking" = String, Path, description = "As opened")),
+    security(("certificate" = [])),
+    responses(
+        (status = 204, description = "Written down"),
+        (status = 422, body = Document)
+    )
+)]
 pub async fn close(
     State(ingest): State<Arc<Ingest>>,
     station: Station,

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
-use custos_platform::{http::Problem, vault::StoreError};
+use custos_platform::{
+    http::Problem,
+    vault::{StoreError, skew::ClockError},
+};
 use http::StatusCode;
 
 /// Why a request was not carried out.
@@ -112,15 +115,39 @@ pub enum IngestError {
     /// No memory for another part.
     #[error("too many uploads are running; try again in a few seconds")]
     Busy,
+    /// More is under way for a recorder or a station than it may have.
+    #[error(
+        "{open} of {limit} bytes are under way for this {whose}, {length} more do not fit: finish or give up uploads first"
+    )]
+    Quota {
+        /// `recorder` or `station`.
+        whose: &'static str,
+        /// Bytes that may be under way.
+        limit: u64,
+        /// Bytes that are.
+        open: u64,
+        /// Bytes that were to come.
+        length: u64,
+    },
+    /// One item is more than may ever be under way.
+    #[error("{length} bytes are more than may be under way for this {whose} ({limit}): have its quota raised")]
+    OverQuota {
+        /// `recorder` or `station`.
+        whose: &'static str,
+        /// Bytes that may be under way.
+        limit: u64,
+        /// Bytes that were to come.
+        length: u64,
+    },
+    /// A short body that takes for ever.
+    #[error("the body did not arrive within {0} seconds; send it again")]
+    Slow(u64),
     /// Another request is finishing the same upload.
     #[error("the upload is being finished; ask for its receipt in a few seconds")]
     Finishing,
-    /// Our clock and the store's differ too much to lock anything.
-    #[error("the clocks of ingest and the store differ by {0} s; nothing is locked until they agree")]
-    Clock(i64),
-    /// The store's clock has not been read yet.
-    #[error("the store's clock has not been read yet; nothing is locked until it has")]
-    ClockUnknown,
+    /// Our clock and the store's differ too much to lock anything, or were never compared.
+    #[error(transparent)]
+    Clock(#[from] ClockError),
     /// The store.
     #[error("the store: {0}")]
     Store(#[from] StoreError),
@@ -160,8 +187,11 @@ impl IngestError {
             Self::Rejected(_) => (409, "deposit-rejected", "Deposit rejected", None),
             Self::NoPermit(_) => (409, "incident-open", "No erase permit", None),
             Self::Busy => (503, "busy", "Busy", Some(5)),
+            Self::Quota { .. } => (429, "quota", "Too much under way", Some(30)),
+            Self::OverQuota { .. } => (413, "over-quota", "More than may be under way", None),
+            Self::Slow(_) => (408, "too-slow", "Too slow", Some(5)),
             Self::Finishing => (503, "finishing", "Being finished", Some(2)),
-            Self::Clock(_) | Self::ClockUnknown => (503, "clock-skew", "Clocks disagree", Some(30)),
+            Self::Clock(_) => (503, "clock-skew", "Clocks disagree", Some(30)),
             Self::Store(error) if error.is_permanent() => (500, "store-refused", "Refused by the store", None),
             Self::Store(_) => (503, "store-unavailable", "Store unavailable", Some(5)),
             Self::Commit(error) => error.shape(),

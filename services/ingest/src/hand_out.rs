@@ -35,7 +35,18 @@ use crate::{
 
 /// GET receipt: 200 with the signed receipt, or 202 while the commit runs. Asking is enough to get a commit finished that a crash
 /// cut short.
-#[utoipa::path(get, path = "/v1/uploads/{upload}/receipt", tag = "uploads", params(("upload" = String, Path, description = "From Location")), security(("certificate" = [])), responses((status = 200, description = "The signed receipt, a DSSE envelope"), (status = 202, description = "The commit is running"), (status = 410, body = Document)))]
+#[utoipa::path(
+    get,
+    path = "/v1/uploads/{upload}/receipt",
+    tag = "uploads",
+    params(("upload" = String, Path, description = "From Location")),
+    security(("certificate" = [])),
+    responses(
+        (status = 200, description = "The signed receipt, a DSSE envelope"),
+        (status = 202, description = "The commit is running"),
+        (status = 410, body = Document)
+    )
+)]
 pub async fn receipt(
     State(ingest): State<Arc<Ingest>>,
     station: Station,
@@ -80,7 +91,18 @@ fn sign_for(deposit: &Deposit) -> Receipt {
 }
 
 /// GET permit: 200 with the signed erase permit, 202 while the re-read or the settle time is outstanding, 409 on an incident.
-#[utoipa::path(get, path = "/v1/uploads/{upload}/permit", tag = "uploads", params(("upload" = String, Path, description = "From Location")), security(("certificate" = [])), responses((status = 200, description = "The signed erase permit, a DSSE envelope"), (status = 202, description = "Re-read or settle time outstanding"), (status = 409, body = Document)))]
+#[utoipa::path(
+    get,
+    path = "/v1/uploads/{upload}/permit",
+    tag = "uploads",
+    params(("upload" = String, Path, description = "From Location")),
+    security(("certificate" = [])),
+    responses(
+        (status = 200, description = "The signed erase permit, a DSSE envelope"),
+        (status = 202, description = "Re-read or settle time outstanding"),
+        (status = 409, body = Document)
+    )
+)]
 pub async fn permit(
     State(ingest): State<Arc<Ingest>>,
     station: Station,
@@ -114,7 +136,17 @@ pub async fn permit(
 }
 
 /// DELETE: gives up an upload that never became an item. Its bytes were never an original.
-#[utoipa::path(delete, path = "/v1/uploads/{upload}", tag = "uploads", params(("upload" = String, Path, description = "From Location")), security(("certificate" = [])), responses((status = 204, description = "Given up"), (status = 403, body = Document)))]
+#[utoipa::path(
+    delete,
+    path = "/v1/uploads/{upload}",
+    tag = "uploads",
+    params(("upload" = String, Path, description = "From Location")),
+    security(("certificate" = [])),
+    responses(
+        (status = 204, description = "Given up"),
+        (status = 403, body = Document)
+    )
+)]
 pub async fn give_up(
     State(ingest): State<Arc<Ingest>>,
     station: Station,
@@ -134,8 +166,7 @@ pub async fn give_up(
             return Err(IngestError::Finished);
         }
     }
-    tracing::info!(%upload, station = %station.id, "upload given up by its station");
-    ingest.lose(&session, "its station gave it up").await;
+    ingest.give_up(&session).await;
     if let Some(upload_id) = &session.multipart {
         ingest.vault.abort(multipart(&ingest.vault, &session, upload_id)).await?;
     }

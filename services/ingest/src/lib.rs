@@ -11,11 +11,18 @@
 //!    Without an outboard one is [`growing`]; [`settle`] compares it with what was said.
 //! 5. [`commit`]: Complete, read-back, lock, manifest, fact.
 //! 6. [`hand_out`]: the receipt, and later the erase permit.
-//! 7. [`reconcile`]: what a crash left half done is finished.
+//! 7. [`reconcile`]: what a crash left half done is finished; [`reap`]: what nobody finishes is dropped; [`audit`]: what nobody of us
+//!    stored is noticed.
+//!
+//! Load: [`admission`] decides who gets memory next, [`budget`] hands it out, [`pace`] cuts slow senders, [`quota`] bounds what is
+//! under way.
 
+pub mod admission;
 pub mod append;
 pub mod assembler;
+pub mod audit;
 pub mod basis;
+pub mod budget;
 pub mod checksum;
 pub mod commit;
 pub mod declare;
@@ -26,10 +33,14 @@ pub mod expected;
 pub mod growing;
 pub mod hand_out;
 mod headers;
+mod limits;
 mod metrics;
+pub mod pace;
 mod plain;
 pub mod progress;
 pub mod prove;
+pub mod quota;
+pub mod reap;
 pub mod receive;
 pub mod reconcile;
 mod register;
@@ -43,7 +54,7 @@ pub mod target;
 mod tus;
 mod verdicts;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use custos_domain::{
     fact::{Act, Actor, Fact, Subject, fact_id},
@@ -56,15 +67,16 @@ use custos_platform::{
     facts::FactLog,
     lifecycle::Lifecycle,
     signer::{Signer, Trust},
-    vault::Vault,
+    vault::{Vault, skew::StoreClock},
 };
 use jiff::Timestamp;
-use tokio::sync::Semaphore;
 
 pub use error::IngestError;
 pub use serve::{Args, serve};
 
-use crate::{commit::Committer, register::Register, serve::StoreClock, session::Sessions, takeover::Takeover};
+use crate::{
+    budget::Budget, commit::Committer, quota::Quotas, register::Register, session::Sessions, takeover::Takeover,
+};
 
 /// Everything the verbs share.
 #[derive(Debug)]
@@ -81,8 +93,9 @@ pub struct Ingest {
     clock: Clock,
     store_clock: StoreClock,
     lifecycle: Lifecycle,
-    /// Memory for parts: one permit is one part of 8 MiB.
-    budget: Arc<Semaphore>,
+    budget: Budget,
+    quotas: Quotas,
+    pace: pace::Terms,
     takeover: Takeover,
     commits: Committer,
     /// How long after the manifest a permit may be given, at the earliest.
@@ -92,8 +105,7 @@ pub struct Ingest {
 impl Ingest {
     /// The time, if our clock and the store's agree well enough to compute a lock from it.
     fn trusted_now(&self) -> Result<Timestamp, IngestError> {
-        self.store_clock.check()?;
-        Ok(self.clock.now())
+        Ok(self.store_clock.now()?)
     }
 
     /// The first date of a lock begun now, by the tenant's policy.
@@ -119,9 +131,14 @@ impl Ingest {
 
     /// Makes a fact durable and lets it be announced; nobody waits for the bus.
     async fn state(&self, fact: Fact) -> Result<FactId, IngestError> {
+        self.state_once(fact).await.map(|(id, _)| id)
+    }
+
+    /// The same; tells whether it was news.
+    async fn state_once(&self, fact: Fact) -> Result<(FactId, bool), IngestError> {
         let stated = self.facts.state(&fact).await?;
-        let id = stated.fact.id.clone();
+        let (id, new) = (stated.fact.id.clone(), stated.new);
         self.facts.announce_later(stated);
-        Ok(id)
+        Ok((id, new))
     }
 }

@@ -19,7 +19,22 @@ use crate::{
 };
 
 /// Takes the outboard when it adds up to the signed root, length and checksum. Safe to repeat.
-#[utoipa::path(put, path = "/v1/uploads/{upload}/outboard", tag = "uploads", request_body(content = Vec<u8>, content_type = "application/octet-stream", description = "BLAKE3 of every MiB, CRC64NVME of every 8 MiB"), params(("upload" = String, Path, description = "From Location")), security(("certificate" = [])), responses((status = 204, description = "Bytes may come"), (status = 422, body = Document)))]
+#[utoipa::path(
+    put,
+    path = "/v1/uploads/{upload}/outboard",
+    tag = "uploads",
+    request_body(
+        content = Vec<u8>,
+        content_type = "application/octet-stream",
+        description = "BLAKE3 of every MiB, CRC64NVME of every 8 MiB"
+    ),
+    params(("upload" = String, Path, description = "From Location")),
+    security(("certificate" = [])),
+    responses(
+        (status = 204, description = "Bytes may come"),
+        (status = 422, body = Document)
+    )
+)]
 pub async fn prove(
     State(ingest): State<Arc<Ingest>>,
     station: Station,

@@ -21,6 +21,7 @@ use tracing::Instrument;
 use crate::{
     Ingest,
     append::{Append, Appended},
+    budget::Unit,
     checksum::Checksum,
     commit::{self, Deposit},
     error::IngestError,
@@ -38,7 +39,18 @@ use crate::{
 };
 
 /// HEAD: the contiguous durable prefix.
-#[utoipa::path(head, path = "/v1/uploads/{upload}", tag = "uploads", params(("upload" = String, Path, description = "From Location")), security(("certificate" = [])), responses((status = 200, description = "Upload-Offset: the contiguous durable prefix"), (status = 404, description = "No such upload"), (status = 410, description = "Lost: POST the declaration again")))]
+#[utoipa::path(
+    head,
+    path = "/v1/uploads/{upload}",
+    tag = "uploads",
+    params(("upload" = String, Path, description = "From Location")),
+    security(("certificate" = [])),
+    responses(
+        (status = 200, description = "Upload-Offset: the contiguous durable prefix"),
+        (status = 404, description = "No such upload"),
+        (status = 410, description = "Lost: POST the declaration again")
+    )
+)]
 pub async fn head(
     State(ingest): State<Arc<Ingest>>,
     station: Station,
@@ -53,14 +65,13 @@ pub async fn head(
     describe(answered, &held.session, offset);
     answered.insert(UPLOAD_LENGTH, held.session.length().into());
     answered.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    match held.session.basis.plain() {
+    if let Some(plain) = held.session.basis.plain() {
         // The specification wants the client's metadata back.
-        Some(plain) => answered.insert(UPLOAD_METADATA, value(&plain.statement.metadata)),
-        None => {
-            let outboard = if held.session.stage == Stage::Declared { "required" } else { "present" };
-            answered.insert(CUSTOS_OUTBOARD, HeaderValue::from_static(outboard))
-        }
-    };
+        answered.insert(UPLOAD_METADATA, value(&plain.statement.metadata));
+    } else {
+        let outboard = if held.session.stage == Stage::Declared { "required" } else { "present" };
+        answered.insert(CUSTOS_OUTBOARD, HeaderValue::from_static(outboard));
+    }
     Ok(response)
 }
 
@@ -150,8 +161,11 @@ async fn append<E>(
         }
         Progress::Receiving(received) if received.contiguous == expected.parts() => Appended::Whole,
         Progress::Receiving(received) => {
+            let origin = session.basis.origin();
             let append = Append {
                 budget: &ingest.budget,
+                unit: Unit::new(origin.tenant, origin.unit),
+                pace: ingest.pace,
                 target: target(&ingest, &session)?,
                 expected: &expected,
                 received,

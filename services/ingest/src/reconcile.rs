@@ -17,6 +17,7 @@ use tokio::sync::Mutex;
 use crate::{
     Ingest,
     error::IngestError,
+    metrics,
     progress::{self, Progress},
     session::{Session, Stage},
 };
@@ -48,7 +49,7 @@ impl Reconciler {
                 let bucket = &ingest.vault.buckets().intake;
                 let (found, next) = ingest.vault.keys(bucket, &keys::sessions_of_day(day), after).await?;
                 for key in found {
-                    let Some(upload) = upload_of(&key) else { continue };
+                    let Some(upload) = keys::upload_of(&key) else { continue };
                     if !ended.contains(&upload) {
                         match look_at(ingest, &key).await {
                             Ok(Found::UnderWay) => continue,
@@ -70,6 +71,10 @@ impl Reconciler {
             }
         }
         *ended = seen;
+        let now = ingest.clock.now();
+        let age = ingest.quotas.oldest().map(|begun| now.duration_since(begun));
+        metrics::oldest_unfinished(age.and_then(|age| age.try_into().ok()).unwrap_or_default());
+        metrics::round_ended("sessions", now);
         Ok(finished)
     }
 }
@@ -83,18 +88,25 @@ enum Found {
 async fn look_at(ingest: &Arc<Ingest>, key: &str) -> Result<Found, IngestError> {
     let Some(held) = ingest.sessions.load_key(key).await? else { return Ok(Found::Ended) };
     match &held.session.stage {
-        Stage::Committed { .. } | Stage::Lost { .. } => Ok(Found::Ended),
-        Stage::Declared => Ok(Found::UnderWay),
-        Stage::Receiving if !whole(ingest, &held.session).await? => Ok(Found::UnderWay),
-        Stage::Receiving => {
+        Stage::Committed { .. } | Stage::Lost { .. } => {
+            ingest.quotas.settle(&held.session.upload);
+            return Ok(Found::Ended);
+        }
+        Stage::Declared | Stage::Receiving => ingest.quotas.learn(&held.session),
+    }
+    match &held.session.stage {
+        Stage::Receiving if whole(ingest, &held.session).await? => {
             let deposit = ingest.commits.commit(ingest, held.session.clone()).await?;
             tracing::info!(item = %deposit.manifest.code, "finished a deposit that a crash had cut short");
+            metrics::reconciled("commit");
             Ok(Found::Finished)
         }
+        _ => Ok(Found::UnderWay),
     }
 }
 
-async fn whole(ingest: &Ingest, session: &Session) -> Result<bool, IngestError> {
+/// Whether the store has all bytes of a session, as parts or as the original.
+pub(crate) async fn whole(ingest: &Ingest, session: &Session) -> Result<bool, IngestError> {
     let expected = match ingest.expected(session).await {
         Ok(expected) => expected,
         Err(IngestError::OutboardRequired) => return Ok(false),
@@ -105,8 +117,4 @@ async fn whole(ingest: &Ingest, session: &Session) -> Result<bool, IngestError> 
         Progress::Receiving(received) => received.contiguous == expected.parts(),
         Progress::Lost => false,
     })
-}
-
-fn upload_of(key: &str) -> Option<UploadId> {
-    UploadId::parse(key.rsplit('/').next()?.strip_suffix(".json")?).ok()
 }

@@ -1,11 +1,13 @@
 //! The API as a table, and its OpenAPI description.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
-    middleware::from_fn,
+    body::{Body, to_bytes},
+    extract::{DefaultBodyLimit, Request},
+    middleware::{Next, from_fn},
+    response::{IntoResponse, Response},
     routing::{get, post, put},
 };
 use custos_domain::outboard::{MAX_LEN, Outboard};
@@ -13,7 +15,12 @@ use custos_platform::http::{dress, openapi};
 use opentelemetry::metrics::Meter;
 use utoipa::OpenApi;
 
-use crate::{Ingest, declare, docking, hand_out, prove, receive, tus};
+use crate::{Ingest, declare, docking, error::IngestError, hand_out, prove, receive, tus};
+
+/// How long a short body may take.
+const BODY_TIME: Duration = Duration::from_mins(2);
+/// More than any route takes: what is too long is told by the route's own limit.
+const BODY_MOST: usize = 64 << 20;
 
 /// Every route of ingest.
 pub(crate) fn routes(ingest: Arc<Ingest>, meter: &Meter) -> Router {
@@ -29,18 +36,32 @@ pub(crate) fn routes(ingest: Arc<Ingest>, meter: &Meter) -> Router {
                 .delete(hand_out::give_up)
                 .options(tus::options),
         )
-        .route("/v1/uploads/{upload}/outboard", put(prove::prove).layer(DefaultBodyLimit::max(outboard_limit)))
+        .route(
+            "/v1/uploads/{upload}/outboard",
+            put(prove::prove).layer(DefaultBodyLimit::max(outboard_limit)).layer(from_fn(in_time)),
+        )
         .route("/v1/uploads/{upload}/receipt", get(hand_out::receipt))
         .route("/v1/uploads/{upload}/permit", get(hand_out::permit))
         .layer(from_fn(tus::speak));
     let routes = Router::new()
         // A full list of long names is some ten MiB.
-        .route("/v1/dockings", post(docking::open).layer(DefaultBodyLimit::max(32 << 20)))
-        .route("/v1/dockings/{docking}/close", post(docking::close))
+        .route("/v1/dockings", post(docking::open).layer(DefaultBodyLimit::max(32 << 20)).layer(from_fn(in_time)))
+        .route("/v1/dockings/{docking}/close", post(docking::close).layer(from_fn(in_time)))
         .merge(uploads)
         .with_state(ingest)
         .merge(openapi::routes(Api::openapi()));
     tus::with_method_override(dress(routes, meter))
+}
+
+/// Short bodies must come in time: a sender that drips holds a connection for ever. Heads have a limit of the server's own, and
+/// the bytes of an upload are timed as they come.
+async fn in_time(request: Request, next: Next) -> Response {
+    let (head, body) = request.into_parts();
+    match tokio::time::timeout(BODY_TIME, to_bytes(body, BODY_MOST)).await {
+        Ok(Ok(bytes)) => next.run(Request::from_parts(head, Body::from(bytes))).await,
+        Ok(Err(error)) => IngestError::Body(format!("the body could not be read: {error}")).into_response(),
+        Err(_) => IngestError::Slow(BODY_TIME.as_secs()).into_response(),
+    }
 }
 
 /// The API in words.

@@ -10,7 +10,7 @@ use custos_domain::{
     keys,
     manifest::StoredObject,
 };
-use custos_platform::vault::{StoreError, Vault};
+use custos_platform::vault::{StoreError, Vault, versions::ListedKey};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +48,12 @@ pub struct Session {
     pub acknowledged: u64,
     /// Where it stands.
     pub stage: Stage,
+    /// Whether what a lost upload left in the store was dropped, and stated so.
+    #[serde(default)]
+    pub cleared: bool,
+    /// When anything last came for a lost upload; what the store says of the session is the time of its loss.
+    #[serde(default)]
+    pub touched: Option<Timestamp>,
     /// W3C `traceparent` the item's trace began with.
     pub trace: Option<String>,
 }
@@ -103,6 +109,15 @@ pub struct Held {
     /// The session.
     pub session: Session,
     etag: String,
+}
+
+impl Held {
+    /// Whether it is what a listing showed, so that the time listed is this state's.
+    #[must_use]
+    pub fn is_listed(&self, listed: &ListedKey) -> bool {
+        // Some servers list tags without their quotes.
+        self.etag.trim_matches('"') == listed.etag.trim_matches('"')
+    }
 }
 
 /// The moment an upload began, as its id (UUIDv7, RFC 9562) tells; none for an id that is not ours.
@@ -191,6 +206,16 @@ impl Sessions {
     /// The upload that is bringing these bytes for this item.
     pub async fn claimed(&self, basis: &Basis) -> Result<Option<UploadId>, StoreError> {
         Ok(self.read_claim(&basis.claim()).await?.map(|(upload, _)| upload))
+    }
+
+    /// Forgets a session that ended, with its claim when that is still its own. The claim first: a claim without a session is
+    /// met by nobody's walk.
+    pub async fn forget(&self, session: &Session) -> Result<(), StoreError> {
+        let claim = session.basis.claim();
+        if self.read_claim(&claim).await?.is_some_and(|(upload, _)| upload == session.upload) {
+            self.vault.discard_intake(&claim).await?;
+        }
+        self.vault.discard_intake(&keys::session(&session.upload, session.begun)).await
     }
 
     async fn read_claim(&self, key: &str) -> Result<Option<(UploadId, String)>, StoreError> {

@@ -79,7 +79,7 @@ pub(crate) async fn settle(ingest: &Ingest, session: &Session, layout: Layout) -
 /// that has these bytes already.
 pub(crate) async fn judge(ingest: &Ingest, session: &Session, only: &Outgoing) -> Result<Option<Deposit>, IngestError> {
     let layout = Layout::of(session.length());
-    let values = only.values.as_ref().map(std::slice::from_ref).unwrap_or_default();
+    let values = only.values.as_slice();
     let outboard = layout.and_then(|layout| Outboard::of_parts(layout, values));
     let outboard = outboard.map_err(|e| IngestError::Internal(e.to_string()))?;
     let sha256 = Sha256(sha2::Sha256::digest(&only.part.bytes).into());

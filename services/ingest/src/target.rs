@@ -2,6 +2,13 @@
 
 use std::sync::Arc;
 
+use crate::{
+    assembler::FullPart,
+    budget::Permit,
+    growing,
+    progress::{Received, multipart},
+    session::Session,
+};
 use bytes::Bytes;
 use custos_domain::{
     digest::Crc64,
@@ -9,14 +16,6 @@ use custos_domain::{
     outboard::{PART, PartValues},
 };
 use custos_platform::vault::{StoreError, Vault, multipart::Creation};
-use tokio::sync::OwnedSemaphorePermit;
-
-use crate::{
-    assembler::FullPart,
-    growing,
-    progress::{Received, multipart},
-    session::Session,
-};
 
 /// Where the parts of one upload go.
 #[derive(Debug, Clone)]
@@ -44,7 +43,7 @@ pub struct Outgoing {
 
 impl Target {
     /// Stores one part, or the whole item when it is the only one, and then keeps what was computed of it.
-    pub async fn send(self, out: Outgoing, permit: Option<OwnedSemaphorePermit>) -> Result<(), StoreError> {
+    pub async fn send(self, out: Outgoing, permit: Option<Permit>) -> Result<(), StoreError> {
         let _held_until_stored = permit;
         let Outgoing { part, crc, values, stored } = out;
         if !stored {

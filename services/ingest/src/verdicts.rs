@@ -11,6 +11,8 @@ use custos_domain::{
 };
 use futures::{StreamExt, TryStreamExt};
 
+use custos_platform::vault::StoreError;
+
 use crate::{
     Ingest,
     error::IngestError,
@@ -50,6 +52,18 @@ impl Ingest {
     pub(crate) async fn lose(&self, session: &Session, reason: &str) -> IngestError {
         tracing::error!(upload = %session.upload, reason, "upload lost; the dock will begin another");
         crate::metrics::lost();
+        self.end(session, reason).await
+    }
+
+    /// Marks an upload as given up by its station.
+    pub(crate) async fn give_up(&self, session: &Session) -> IngestError {
+        tracing::info!(upload = %session.upload, "upload given up by its station");
+        crate::metrics::given_up();
+        self.end(session, "its station gave it up").await
+    }
+
+    async fn end(&self, session: &Session, reason: &str) -> IngestError {
+        self.quotas.settle(&session.upload);
         let lost = Stage::Lost { reason: reason.to_owned() };
         let marked = self.sessions.update(&session.upload, |session| {
             // A commit that got through meanwhile stands.
@@ -114,20 +128,27 @@ impl Ingest {
 
     /// Clears what an upload left in the intake bucket once its manifest stands. What stays behind is only litter.
     pub(crate) async fn discard_leftovers(&self, upload: &UploadId) {
-        let _ = self.vault.discard_intake(&keys::intake_outboard(upload)).await;
+        let _ = self.drop_leftovers(upload).await;
+    }
+
+    /// The same, and nothing stays behind.
+    pub(crate) async fn drop_leftovers(&self, upload: &UploadId) -> Result<(), StoreError> {
+        self.vault.discard_intake(&keys::intake_outboard(upload)).await?;
         let intake = &self.vault.buckets().intake;
         for prefix in [keys::tails(upload), keys::growing(upload)] {
             // Page by page from the start: what was listed is gone then.
-            while let Ok((found, next)) = self.vault.keys(intake, &prefix, None).await {
+            loop {
+                let (found, next) = self.vault.keys(intake, &prefix, None).await?;
                 let discards = found.into_iter().map(|key| {
                     let vault = self.vault.clone();
                     async move { vault.discard_intake(&key).await }
                 });
-                let gone = futures::stream::iter(discards).buffer_unordered(AT_ONCE).try_collect::<()>().await;
-                if gone.is_err() || next.is_none() {
+                futures::stream::iter(discards).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
+                if next.is_none() {
                     break;
                 }
             }
         }
+        Ok(())
     }
 }

@@ -6,11 +6,14 @@ use std::sync::Arc;
 
 use axum::{extract::State, http::StatusCode};
 use custos_domain::ids::HoldId;
-use custos_platform::http::{
-    Problem,
-    auth::{Person, Role},
-    extract::{Json, Path},
-    problem::Document,
+use custos_platform::{
+    db::Moment,
+    http::{
+        Problem,
+        auth::{Person, Role},
+        extract::{Json, Path},
+        problem::Document,
+    },
 };
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -21,7 +24,7 @@ use crate::{
     facts::{self, Happened},
     hold::{Hold, Step, StepError, Taken},
     ledger::ItemRef,
-    metrics, moment, text,
+    metrics, text,
     view::HoldView,
 };
 
@@ -34,7 +37,22 @@ pub struct Note {
 }
 
 /// A leader confirms a hold that somebody else placed. A permanent one is final from now on: its items are locked to the horizon.
-#[utoipa::path(post, path = "/v1/holds/{id}/confirm", tag = "holds", request_body = Note, params(("id" = String, Path, description = "The hold")), security(("token" = [])), responses((status = 200, body = HoldView), (status = 401, body = Document), (status = 403, body = Document), (status = 404, body = Document), (status = 409, body = Document), (status = 422, body = Document), (status = 503, body = Document)))]
+#[utoipa::path(
+    post,
+    path = "/v1/holds/{id}/confirm",
+    tag = "holds",
+    request_body = Note,
+    params(("id" = String, Path, description = "The hold")),
+    security(("token" = [])),
+    responses(
+        (status = 200, body = HoldView),
+        (status = 400, body = Document),
+        (status = 403, body = Document),
+        (status = 404, body = Document),
+        (status = 409, body = Document),
+        (status = 422, body = Document)
+    )
+)]
 pub async fn confirm(
     State(service): State<Arc<LegalHold>>,
     person: Person,
@@ -46,7 +64,22 @@ pub async fn confirm(
 }
 
 /// The first of two people asks for the end of a hold. It stays on.
-#[utoipa::path(post, path = "/v1/holds/{id}/propose-release", tag = "holds", request_body = Note, params(("id" = String, Path, description = "The hold")), security(("token" = [])), responses((status = 200, body = HoldView), (status = 401, body = Document), (status = 403, body = Document), (status = 404, body = Document), (status = 409, body = Document), (status = 422, body = Document), (status = 503, body = Document)))]
+#[utoipa::path(
+    post,
+    path = "/v1/holds/{id}/propose-release",
+    tag = "holds",
+    request_body = Note,
+    params(("id" = String, Path, description = "The hold")),
+    security(("token" = [])),
+    responses(
+        (status = 200, body = HoldView),
+        (status = 400, body = Document),
+        (status = 403, body = Document),
+        (status = 404, body = Document),
+        (status = 409, body = Document),
+        (status = 422, body = Document)
+    )
+)]
 pub async fn propose_release(
     State(service): State<Arc<LegalHold>>,
     person: Person,
@@ -59,7 +92,22 @@ pub async fn propose_release(
 
 /// The second of two people ends a hold whose release somebody else proposed. The store's hold is switched off on items on which
 /// no other reason stands.
-#[utoipa::path(post, path = "/v1/holds/{id}/release", tag = "holds", request_body = Note, params(("id" = String, Path, description = "The hold")), security(("token" = [])), responses((status = 200, body = HoldView), (status = 401, body = Document), (status = 403, body = Document), (status = 404, body = Document), (status = 409, body = Document), (status = 422, body = Document), (status = 503, body = Document)))]
+#[utoipa::path(
+    post,
+    path = "/v1/holds/{id}/release",
+    tag = "holds",
+    request_body = Note,
+    params(("id" = String, Path, description = "The hold")),
+    security(("token" = [])),
+    responses(
+        (status = 200, body = HoldView),
+        (status = 400, body = Document),
+        (status = 403, body = Document),
+        (status = 404, body = Document),
+        (status = 409, body = Document),
+        (status = 422, body = Document)
+    )
+)]
 pub async fn release(
     State(service): State<Arc<LegalHold>>,
     person: Person,
@@ -92,7 +140,7 @@ impl LegalHold {
                 format!("{} belongs to a unit outside your own; somebody above both units must decide", item.item.code);
             return Err(Problem::forbidden(detail));
         }
-        let step = Step { by: person.id.clone(), at: moment::kept(self.clock.now()), note };
+        let step = Step { by: person.id.clone(), at: Moment::cut(self.clock.now()).0, note };
         if let Taken::Now(hold) = self.take(&hold, step.clone(), verb).map_err(|error| refused(&error))? {
             let refs: Vec<ItemRef> = items.into_iter().map(|item| item.item).collect();
             self.ledger.step(&mut tx, &hold).await.map_err(LegalHoldError::from)?;

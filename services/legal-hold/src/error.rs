@@ -1,8 +1,5 @@
 //! Everything legal-hold can answer but success, and the two tables that turn it into a worker's fate and into HTTP.
 
-use std::time::Duration;
-
-use axum::http::StatusCode;
 use custos_domain::policy::PolicyError;
 use custos_platform::{db::DbError, facts::FactError, http::Problem, vault::StoreError, worker::Fault};
 
@@ -53,31 +50,24 @@ impl From<sqlx::Error> for LegalHoldError {
 impl From<LegalHoldError> for Fault {
     fn from(error: LegalHoldError) -> Self {
         match error {
-            LegalHoldError::Policy(_) => Self::retry_after(Duration::from_mins(1), error.into()),
+            LegalHoldError::Policy(error) => error.into(),
             LegalHoldError::Database(error) => error.into(),
-            LegalHoldError::Store(ref cause) if cause.is_permanent() && !cause.is_not_found() => {
-                Self::reject(error.into())
-            }
-            LegalHoldError::ManifestGone
-            | LegalHoldError::LeaseLost
-            | LegalHoldError::Store(_)
-            | LegalHoldError::Fact(_) => Self::retry(error.into()),
+            LegalHoldError::Store(error) => error.into(),
+            LegalHoldError::Fact(error) => error.into(),
+            LegalHoldError::ManifestGone | LegalHoldError::LeaseLost => Self::retry(error.into()),
         }
     }
 }
 
 impl From<LegalHoldError> for Problem {
     fn from(error: LegalHoldError) -> Self {
-        let later = |what: &str| {
-            tracing::warn!(error = %error, "request failed");
-            let detail = format!("{what} is not available; try again in a few seconds, with the same Idempotency-Key");
-            Self::unavailable(detail, Duration::from_secs(5))
-        };
-        match &error {
-            LegalHoldError::Database(cause) if !cause.is_permanent() => later("the database"),
-            LegalHoldError::Store(cause) if !cause.is_permanent() => later("the store"),
-            LegalHoldError::Policy(_) => Self::new(StatusCode::CONFLICT, "no-policy", "No policy", error.to_string()),
-            _ => Self::internal(&error.into()),
+        match error {
+            LegalHoldError::Policy(error) => error.into(),
+            LegalHoldError::Database(error) => error.into(),
+            LegalHoldError::Store(error) => error.into(),
+            LegalHoldError::ManifestGone | LegalHoldError::LeaseLost | LegalHoldError::Fact(_) => {
+                Self::internal(&error.into())
+            }
         }
     }
 }

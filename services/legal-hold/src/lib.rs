@@ -17,7 +17,6 @@ pub mod hold;
 pub mod ledger;
 pub mod listen;
 mod metrics;
-mod moment;
 pub mod place;
 pub mod plan;
 pub mod policy_hold;

@@ -15,6 +15,7 @@ use custos_domain::{
     policy::Cite,
 };
 use custos_platform::{
+    db::Moment,
     http::{
         Problem,
         auth::{Person, Role},
@@ -33,7 +34,7 @@ use crate::{
     facts,
     hold::{Hold, Origin},
     ledger::ItemRef,
-    metrics, moment, rule, text,
+    metrics, rule, text,
     view::HoldView,
 };
 
@@ -69,7 +70,26 @@ struct BadItem {
 
 /// Places a hold on 1 to 500 items at once. All of them, or none: an item it cannot be put on is named in `items` of the problem.
 /// With an `Idempotency-Key` the same request sent again answers the same hold.
-#[utoipa::path(post, path = "/v1/holds", tag = "holds", request_body = NewHold, params(("Idempotency-Key" = Option<String>, Header, description = "1 to 64 printable ASCII characters, chosen anew for every hold")), security(("token" = [])), responses((status = 201, body = HoldView), (status = 401, body = Document), (status = 403, body = Document), (status = 422, body = Document), (status = 503, body = Document)))]
+#[utoipa::path(
+    post,
+    path = "/v1/holds",
+    tag = "holds",
+    request_body = NewHold,
+    params(
+        (
+            "Idempotency-Key" = Option<String>,
+            Header,
+            description = "1 to 64 printable ASCII characters, chosen anew for every hold"
+        )
+    ),
+    security(("token" = [])),
+    responses(
+        (status = 201, body = HoldView),
+        (status = 400, body = Document),
+        (status = 403, body = Document),
+        (status = 422, body = Document)
+    )
+)]
 pub async fn place(
     State(service): State<Arc<LegalHold>>,
     person: Person,
@@ -168,7 +188,7 @@ impl LegalHold {
     }
 
     fn new_hold(&self, asked: &Asked, person: &Person) -> Hold {
-        let now = moment::kept(self.clock.now());
+        let now = Moment::cut(self.clock.now()).0;
         let (seconds, nanos) = (now.as_second().unsigned_abs(), now.subsec_nanosecond().unsigned_abs());
         Hold {
             id: HoldId::of(uuid::Uuid::new_v7(uuid::Timestamp::from_unix(uuid::NoContext, seconds, nanos))),

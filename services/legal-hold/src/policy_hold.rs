@@ -6,7 +6,7 @@ use custos_domain::{
     ids::{HoldId, PersonId},
     policy::Obligation,
 };
-use custos_platform::item;
+use custos_platform::{db::Moment, item};
 
 use crate::{
     LegalHold,
@@ -14,7 +14,7 @@ use crate::{
     facts,
     hold::{Hold, Origin},
     ledger::ItemRef,
-    metrics, moment,
+    metrics,
 };
 
 /// Who placed it, in place of a person.
@@ -66,7 +66,7 @@ fn hold(item: &ItemRef, reason: HoldReason, extended: &Fact) -> Option<Hold> {
         reason,
         permanence: Permanence::Open,
         placed_by: PersonId::parse(POLICY).ok()?,
-        placed_at: moment::kept(extended.at),
+        placed_at: Moment::cut(extended.at).0,
         confirmed: None,
         proposed: None,
         released: None,

@@ -3,9 +3,10 @@
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use custos_platform::{
+    admin::Health,
     bus::{Bus, BusArgs},
     config::{AuthArgs, CommonArgs, TlsArgs, seconds},
-    db::{self, DbArgs},
+    db::{self, DbArgs, outbox},
     facts::{FactArgs, FactLog},
     http::{auth::Authenticator, server::Server},
     policies::{self, PolicyArgs},
@@ -87,10 +88,11 @@ async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
     let sweep = Sweep::new("legal_hold.reconcile", LOOK_EVERY);
     let (service, pool, bus) = assemble(&args, &context, sweep.trigger()).await?;
     metrics::begin();
-    check_health(&context, service.vault.clone(), pool.clone());
+    check_health(&context.health, &service.vault, &pool, &bus);
     db::migrate(&pool, &sqlx::migrate!(), SCHEMA).await?;
-    service.start_relay(pool);
-    service.start_reconciler(sweep);
+    let (relay, facts) = (service.relay.clone(), service.facts.clone());
+    outbox::spawn_relay("legal_hold.outbox", pool, relay, facts, &context.lifecycle);
+    sweep.spawn(&context.lifecycle, &service, |service| async move { service.reconcile().await });
     let handler = Arc::clone(&service);
     worker::spawn(&context.lifecycle, bus, "legal-hold", args.slots.into(), move |delivery| {
         Arc::clone(&handler).handle(delivery)
@@ -131,36 +133,9 @@ async fn assemble(
     Ok((service, pool, bus))
 }
 
-/// With the bus away holds are still placed and applied; others hear of them later.
-fn check_health(context: &Context, vault: Vault, pool: PgPool) {
-    context.health.check("store", move || {
-        let vault = vault.clone();
-        async move { Ok(vault.reachable(&vault.buckets().originals).await?) }
-    });
-    context.health.check("database", move || {
-        let pool = pool.clone();
-        async move { Ok(sqlx::query("SELECT 1").execute(&pool).await.map(drop)?) }
-    });
-}
-
-impl LegalHold {
-    fn start_relay(self: &Arc<Self>, pool: PgPool) {
-        let (soft, relay, facts) = (self.lifecycle.soft().clone(), self.relay.clone(), self.facts.clone());
-        self.lifecycle.spawn("legal_hold.outbox", async move {
-            let state = |fact| {
-                let facts = facts.clone();
-                async move { facts.state_and_announce(&fact).await.map(drop) }
-            };
-            db::outbox::relay(pool, relay, soft, state).await;
-            Ok(())
-        });
-    }
-
-    fn start_reconciler(self: &Arc<Self>, sweep: Sweep) {
-        let (service, soft) = (Arc::clone(self), self.lifecycle.soft().clone());
-        self.lifecycle.spawn("legal_hold.reconcile", async move {
-            sweep.run(soft, || service.reconcile()).await;
-            Ok(())
-        });
-    }
+/// With the bus away holds are still placed and applied; others hear of them later. But somebody must have made our place on it.
+fn check_health(health: &Health, vault: &Vault, pool: &PgPool, bus: &Bus) {
+    health.store(vault, &vault.buckets().originals);
+    health.database(pool);
+    health.consumer(bus);
 }

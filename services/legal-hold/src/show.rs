@@ -67,27 +67,29 @@ pub struct ItemHolds {
 }
 
 /// Holds on items of the reader's unit and below, the newest first.
-#[utoipa::path(get, path = "/v1/holds", tag = "holds", params(Asked), security(("token" = [])), responses((status = 200, body = Holds), (status = 401, body = Document), (status = 422, body = Document), (status = 503, body = Document)))]
+#[utoipa::path(
+    get,
+    path = "/v1/holds",
+    tag = "holds",
+    params(Asked),
+    security(("token" = [])),
+    responses(
+        (status = 200, body = Holds),
+        (status = 400, body = Document),
+        (status = 422, body = Document)
+    )
+)]
 pub async fn list(
     State(service): State<Arc<LegalHold>>,
     person: Person,
     Query(asked): Query<Asked>,
 ) -> Result<Json<Holds>, Problem> {
-    let wrong = |error: &dyn std::fmt::Display| Problem::unprocessable(error.to_string());
-    let item = asked.item.as_deref().map(UnifiedCode::parse).transpose().map_err(|error| wrong(&error))?;
-    let after = asked.after.as_deref().map(HoldId::parse).transpose().map_err(|error| wrong(&error))?;
-    let limit = asked.limit.unwrap_or(50);
-    if !(1..=MOST).contains(&limit) {
-        return Err(Problem::unprocessable(format!("limit: choose 1 to {MOST}")));
-    }
-    if let Some(state) = asked.state.as_deref().filter(|state| !STAGES.contains(state)) {
-        return Err(Problem::unprocessable(format!("state: `{state}` is none; choose one of {}", STAGES.join(", "))));
-    }
+    let Wanted { item, stage, after, limit } = asked.checked()?;
     let filter = Filter {
         tenant: &person.tenant,
         unit: &person.unit,
         item: item.as_ref(),
-        stage: asked.state.as_deref(),
+        stage: stage.as_deref(),
         after: after.as_ref(),
         limit,
     };
@@ -97,8 +99,49 @@ pub async fn list(
     Ok(Json(Holds { holds: service.views(&found, &person).await?, next }))
 }
 
+/// A request whose values are right.
+#[derive(Debug)]
+struct Wanted {
+    item: Option<UnifiedCode>,
+    stage: Option<String>,
+    after: Option<HoldId>,
+    limit: i64,
+}
+
+impl Asked {
+    fn checked(self) -> Result<Wanted, Problem> {
+        let item = self.item.as_deref().map(UnifiedCode::parse).transpose();
+        let after = self.after.as_deref().map(HoldId::parse).transpose();
+        if let Some(state) = self.state.as_deref().filter(|state| !STAGES.contains(state)) {
+            let why = format!("`{}` is none; choose one of {}", state.escape_debug(), STAGES.join(", "));
+            return Err(Problem::unreadable("state", &why));
+        }
+        let limit = self.limit.unwrap_or(50);
+        if !(1..=MOST).contains(&limit) {
+            return Err(Problem::unprocessable(format!("limit: choose 1 to {MOST}")));
+        }
+        Ok(Wanted {
+            item: item.map_err(|error| Problem::unreadable("item", &error))?,
+            stage: self.state,
+            after: after.map_err(|error| Problem::unreadable("after", &error))?,
+            limit,
+        })
+    }
+}
+
 /// One hold.
-#[utoipa::path(get, path = "/v1/holds/{id}", tag = "holds", params(("id" = String, Path, description = "The hold")), security(("token" = [])), responses((status = 200, body = HoldView), (status = 401, body = Document), (status = 404, body = Document), (status = 503, body = Document)))]
+#[utoipa::path(
+    get,
+    path = "/v1/holds/{id}",
+    tag = "holds",
+    params(("id" = String, Path, description = "The hold")),
+    security(("token" = [])),
+    responses(
+        (status = 200, body = HoldView),
+        (status = 400, body = Document),
+        (status = 404, body = Document)
+    )
+)]
 pub async fn one(
     State(service): State<Arc<LegalHold>>,
     person: Person,
@@ -118,7 +161,19 @@ pub async fn one(
 }
 
 /// The holds on one item, ended ones too, and what of them is in the store.
-#[utoipa::path(get, path = "/v1/items/{code}/holds", tag = "holds", params(("code" = String, Path, description = "The unified code")), security(("token" = [])), responses((status = 200, body = ItemHolds), (status = 401, body = Document), (status = 403, body = Document), (status = 404, body = Document), (status = 503, body = Document)))]
+#[utoipa::path(
+    get,
+    path = "/v1/items/{code}/holds",
+    tag = "holds",
+    params(("code" = String, Path, description = "The unified code")),
+    security(("token" = [])),
+    responses(
+        (status = 200, body = ItemHolds),
+        (status = 400, body = Document),
+        (status = 403, body = Document),
+        (status = 404, body = Document)
+    )
+)]
 pub async fn of_item(
     State(service): State<Arc<LegalHold>>,
     person: Person,
@@ -147,5 +202,28 @@ impl LegalHold {
             views.push(HoldView::of(hold, &self.ledger.items_of(&hold.id).await?, reader));
         }
         Ok(views)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_read_is_400_and_what_cannot_be_accepted_is_422() {
+        let asked = || Asked { item: None, state: None, after: None, limit: None };
+        let text = |text: &str| Some(text.to_owned());
+        for (asked, status, field) in [
+            (Asked { item: text("E-1"), ..asked() }, 400, "item: "),
+            (Asked { state: text("Placed"), ..asked() }, 400, "state: "),
+            (Asked { after: text("../x"), ..asked() }, 400, "after: "),
+            (Asked { limit: Some(0), ..asked() }, 422, "limit: "),
+            (Asked { limit: Some(MOST + 1), ..asked() }, 422, "limit: "),
+        ] {
+            let problem = asked.checked().expect_err(field);
+            assert!(problem.status() == status && problem.detail().starts_with(field), "{problem:?}");
+        }
+        let wanted = Asked { state: text("placed"), ..asked() }.checked().expect("wanted");
+        assert_eq!((wanted.stage.as_deref(), wanted.limit), (Some("placed"), 50));
     }
 }

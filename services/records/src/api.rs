@@ -111,7 +111,7 @@ fn no_such_item() -> Problem {
 fn scope(person: &Person, tenant: Option<TenantId>, unit: Option<UnitPath>) -> Result<Scope, Problem> {
     Scope::of(person).narrow(tenant, unit).map_err(|error| match error {
         NarrowError::Beyond => Problem::forbidden(error.to_string()),
-        NarrowError::WhichTenant => Problem::bad_request(error.to_string()),
+        NarrowError::WhichTenant => Problem::unprocessable(error.to_string()),
     })
 }
 

@@ -11,18 +11,15 @@ pub mod known;
 pub mod learn;
 mod listed;
 pub mod lists;
-mod moment;
 pub mod pending;
 pub mod read;
 mod scope;
 pub mod search;
 mod write;
 
-pub use self::{
-    moment::Moment,
-    scope::{NarrowError, Scope},
-};
+pub use self::scope::{NarrowError, Scope};
 
+use custos_platform::db::Moment;
 use sqlx::PgPool;
 
 /// The catalogue's database. Cheap to clone.

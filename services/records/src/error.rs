@@ -1,13 +1,8 @@
 //! Everything records can answer but success, and the two tables that turn it into a worker's fate and into HTTP.
 
-use std::time::Duration;
-
 use custos_platform::{db::DbError, http::Problem, vault::StoreError, worker::Fault};
 
 use crate::load::LoadError;
-
-/// When to ask again for what is away now.
-const SOON: Duration = Duration::from_secs(5);
 
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
@@ -40,25 +35,28 @@ impl From<RecordsError> for Fault {
     fn from(error: RecordsError) -> Self {
         match error {
             RecordsError::Database(error) => error.into(),
-            RecordsError::Load(error) if error.is_permanent() => Self::reject(error.into()),
-            error => Self::retry(error.into()),
+            RecordsError::Store(error) | RecordsError::Load(LoadError::Store(error)) => error.into(),
+            RecordsError::Announce(error) => error.into(),
+            RecordsError::Load(LoadError::Unusable { .. }) => Self::reject(error.into()),
+            RecordsError::Load(LoadError::Missing(_)) | RecordsError::Migration(_) => Self::retry(error.into()),
         }
     }
 }
 
+/// As the platform has it, but in words of what they are here.
 impl From<RecordsError> for Problem {
     fn from(error: RecordsError) -> Self {
-        let away = |what: &str| {
-            tracing::warn!(error = %error, "request failed");
-            Self::unavailable(format!("{what} is not available; try again in a few seconds"), SOON)
-        };
-        match &error {
-            RecordsError::Database(DbError::Data(_)) | RecordsError::Migration(_) => Self::internal(&error.into()),
-            RecordsError::Database(_) => away("the catalogue's database"),
-            RecordsError::Store(cause) | RecordsError::Load(LoadError::Store(cause)) if !cause.is_permanent() => {
-                away("the store, where this access must be written down first,")
+        match error {
+            RecordsError::Database(ref cause) if !cause.is_permanent() => {
+                Self::away("the catalogue's database", &error)
             }
-            _ => Self::internal(&error.into()),
+            RecordsError::Store(ref cause) | RecordsError::Load(LoadError::Store(ref cause))
+                if !cause.is_permanent() =>
+            {
+                Self::away("the store, where this access must be written down first,", &error)
+            }
+            RecordsError::Store(error) | RecordsError::Load(LoadError::Store(error)) => error.into(),
+            error => Self::internal(&error.into()),
         }
     }
 }

@@ -30,18 +30,6 @@ pub enum LoadError {
     },
 }
 
-impl LoadError {
-    /// Whether trying again cannot help.
-    #[must_use]
-    pub fn is_permanent(&self) -> bool {
-        match self {
-            Self::Store(error) => error.is_permanent(),
-            Self::Missing(_) => false,
-            Self::Unusable { .. } => true,
-        }
-    }
-}
-
 /// Reads facts.
 #[derive(Debug, Clone)]
 pub struct Loader {

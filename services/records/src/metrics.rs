@@ -3,6 +3,7 @@
 use std::{sync::LazyLock, time::Duration};
 
 use custos_platform::telemetry::meter;
+use jiff::Timestamp;
 use opentelemetry::{
     KeyValue,
     metrics::{Counter, Gauge},
@@ -45,6 +46,16 @@ static WALKED: LazyLock<Gauge<f64>> = LazyLock::new(|| {
         .build()
 });
 
+static DIFFERENCES: LazyLock<Gauge<u64>> = LazyLock::new(|| {
+    gauge(
+        "custos.reconcile.catalogue_differences",
+        "what the catalogue lacked of the store, in the last full round, by walk",
+    )
+});
+static ROUND_END: LazyLock<Gauge<u64>> = LazyLock::new(|| {
+    gauge("custos.reconcile.round_end", "when a full round last came to its end, in seconds since 1970, by walk")
+});
+
 /// Makes every series exist before its first event, so that an alert on it can be trusted.
 pub(crate) fn begin() {
     for counter in [&*UNDELIVERED, &*DISTURBED] {
@@ -52,6 +63,9 @@ pub(crate) fn begin() {
     }
     for gauge in [&*UNUSABLE, &*ORPHANS] {
         gauge.record(0, &[]);
+    }
+    for walk in ["full", "manifests"] {
+        differences(walk, 0);
     }
     for act in ["deposited", "sealed", "lock_extended", "hold_confirmed"] {
         REPEATED.add(0, &[KeyValue::new("act", act)]);
@@ -94,8 +108,15 @@ pub(crate) fn pending(step: &'static str, items: u64, oldest: Duration) {
 }
 
 /// A walk came to its end.
-pub(crate) fn walked(walk: &'static str, took: Duration) {
-    WALKED.record(took.as_secs_f64(), &[KeyValue::new("walk", walk)]);
+pub(crate) fn walked(walk: &'static str, took: Duration, at: Timestamp) {
+    let walk = [KeyValue::new("walk", walk)];
+    WALKED.record(took.as_secs_f64(), &walk);
+    ROUND_END.record(u64::try_from(at.as_second()).unwrap_or_default(), &walk);
+}
+
+/// What the catalogue lacked of what a full round met.
+pub(crate) fn differences(walk: &'static str, found: usize) {
+    DIFFERENCES.record(found as u64, &[KeyValue::new("walk", walk)]);
 }
 
 fn counter(name: &'static str, what: &'static str) -> Counter<u64> {

@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use custos_platform::{
+    admin::Health,
     bus::{Bus, BusArgs},
     config::{AuthArgs, CommonArgs, TlsArgs, seconds},
     db::{self, DbArgs},
@@ -107,7 +108,7 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
     let bus = Bus::connect(&args.bus, context.name).await?;
     let facts = FactLog::new(&args.facts, vault.clone(), bus.clone(), clock.clone(), lifecycle.clone());
     metrics::begin();
-    check_health(&context, &vault, &catalogue);
+    check_health(&context.health, &vault, &catalogue, &bus);
     db::migrate(&pool, &MIGRATIONS, SCHEMA).await?;
     let records =
         Arc::new(Records { indexer: Indexer::new(vault.clone(), catalogue.clone()), vault, catalogue, facts, clock });
@@ -121,29 +122,24 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Database and store: an answer needs its rows, and its reader written down. Not the bus, which only brings news.
-fn check_health(context: &Context, vault: &Vault, catalogue: &Catalogue) {
-    let (vault, catalogue) = (vault.clone(), catalogue.clone());
-    context.health.check("store", move || {
-        let vault = vault.clone();
-        async move { Ok(vault.reachable(&vault.buckets().log).await?) }
-    });
-    context.health.check("database", move || {
+/// Database and store: an answer needs its rows, and its reader written down. Of the bus, which only brings news, no more than
+/// that somebody made our place on it.
+fn check_health(health: &Health, vault: &Vault, catalogue: &Catalogue, bus: &Bus) {
+    health.store(vault, &vault.buckets().log);
+    let catalogue = catalogue.clone();
+    // Its tables, too: the reconciler makes them again when somebody dropped them.
+    health.check("database", move || {
         let catalogue = catalogue.clone();
         async move { Ok(catalogue.reachable().await?) }
     });
+    health.consumer(bus);
 }
 
 fn start_reconciler(context: &Context, reconciler: Reconciler, every: Duration) {
-    let (soft, reconciler) = (context.lifecycle.soft().clone(), Arc::new(reconciler));
-    context.lifecycle.spawn("records.reconcile", async move {
-        let stop = soft.clone();
+    let soft = context.lifecycle.soft().clone();
+    Sweep::new("records.reconcile", every).spawn(&context.lifecycle, &Arc::new(reconciler), move |reconciler| {
+        let soft = soft.clone();
         // A round may stop anywhere; waiting for a database that is away must not hold up the drain.
-        let round = || {
-            let (stop, reconciler) = (stop.clone(), Arc::clone(&reconciler));
-            async move { stop.run_until_cancelled(reconciler.round()).await.unwrap_or(Ok(())) }
-        };
-        Sweep::new("records.reconcile", every).run(soft, round).await;
-        Ok(())
+        async move { soft.run_until_cancelled(reconciler.round()).await.unwrap_or(Ok(())) }
     });
 }

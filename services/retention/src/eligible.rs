@@ -60,7 +60,18 @@ pub struct Eligible {
 
 /// Items whose deletion may be proposed, as the store has them at this moment. A page may hold fewer than asked for, or none,
 /// and still not be the last: see `next`.
-#[utoipa::path(get, path = "/v1/eligible", tag = "retention", params(Asked), security(("token" = [])), responses((status = 200, body = Eligible), (status = 401, body = Document), (status = 403, body = Document), (status = 422, body = Document), (status = 503, body = Document)))]
+#[utoipa::path(
+    get,
+    path = "/v1/eligible",
+    tag = "retention",
+    params(Asked),
+    security(("token" = [])),
+    responses(
+        (status = 200, body = Eligible),
+        (status = 403, body = Document),
+        (status = 422, body = Document)
+    )
+)]
 pub async fn eligible(
     State(retention): State<Arc<Retention>>,
     person: Person,
@@ -87,16 +98,17 @@ struct Page {
 
 impl Asked {
     fn checked(self, person: &Person) -> Result<Page, Problem> {
-        let wrong = |error: &dyn std::fmt::Display| Problem::unprocessable(error.to_string());
-        let tenant = self.tenant.as_deref().map(TenantId::parse).transpose().map_err(|e| wrong(&e))?;
-        let unit = self.unit.as_deref().map(UnitPath::parse).transpose().map_err(|e| wrong(&e))?;
+        let tenant = self.tenant.as_deref().map(TenantId::parse).transpose();
+        let tenant = tenant.map_err(|error| Problem::unreadable("tenant", &error))?;
+        let unit = self.unit.as_deref().map(UnitPath::parse).transpose();
+        let unit = unit.map_err(|error| Problem::unreadable("unit", &error))?;
         let limit = self.limit.unwrap_or(50);
         if !(1..=MOST).contains(&limit) {
             return Err(Problem::unprocessable(format!("limit: choose 1 to {MOST}")));
         }
         let after = self.after.as_deref().map(|text| {
             parse_place(text)
-                .ok_or_else(|| Problem::unprocessable("after: pass the `next` of an earlier page as it was given"))
+                .ok_or_else(|| Problem::unreadable("after", &"pass the `next` of an earlier page as it was given"))
         });
         Ok(Page {
             tenant: tenant.unwrap_or_else(|| person.tenant.clone()),
@@ -110,7 +122,7 @@ impl Asked {
 impl Retention {
     async fn eligible_page(&self, page: &Page) -> Result<Eligible, RetentionError> {
         // The clock that decides is the one the store judges its locks by.
-        let now = crate::skew::trusted_now(&self.vault, &self.clock).await?;
+        let now = custos_platform::vault::skew::trusted_now(&self.vault, &self.clock).await?;
         let after = page.after.as_ref().map(|(at, code)| (*at, code));
         let candidates = self.ledger.ended(&page.tenant, &page.unit, now, after, page.limit).await?;
         let free = try_join_all(candidates.iter().map(|entry| self.is_free(entry, now))).await?;

@@ -1,10 +1,12 @@
 //! Everything retention can answer but success, and the two tables that turn it into a worker's fate and into HTTP.
 
-use std::time::Duration;
-
-use axum::http::StatusCode;
 use custos_domain::policy::PolicyError;
-use custos_platform::{db::DbError, http::Problem, vault::StoreError, worker::Fault};
+use custos_platform::{
+    db::DbError,
+    http::Problem,
+    vault::{StoreError, skew::ClockError},
+    worker::Fault,
+};
 
 /// Why something was not done.
 #[derive(Debug, thiserror::Error)]
@@ -16,8 +18,8 @@ pub enum RetentionError {
     #[error(transparent)]
     Policy(#[from] PolicyError),
     /// Our clock and the store's differ too much to compute a lock from.
-    #[error("the clocks of retention and the store differ by {0} ms; no lock is extended until they agree")]
-    Clock(i64),
+    #[error(transparent)]
+    Clock(#[from] ClockError),
     /// The manifest names an ingest time that cannot be.
     #[error("the manifest says the item was ingested at {0}, which is still to come; no lock is computed from that")]
     Future(jiff::Timestamp),
@@ -41,17 +43,15 @@ impl From<sqlx::Error> for RetentionError {
     }
 }
 
-/// The fate of an announcement. Trying again helps against whatever a person can mend meanwhile: a missing policy file, a clock.
+/// The fate of an announcement. Trying again helps against whatever may pass, or a person can mend meanwhile.
 impl From<RetentionError> for Fault {
     fn from(error: RetentionError) -> Self {
-        match &error {
-            RetentionError::Policy(_) | RetentionError::Clock(_) => {
-                Self::retry_after(Duration::from_mins(1), error.into())
-            }
-            RetentionError::Store(cause) if cause.is_permanent() && !cause.is_not_found() => Self::reject(error.into()),
-            RetentionError::Store(_) | RetentionError::Database(_) | RetentionError::Unplaced(_) => {
-                Self::retry(error.into())
-            }
+        match error {
+            RetentionError::Policy(error) => error.into(),
+            RetentionError::Clock(error) => error.into(),
+            RetentionError::Store(error) => error.into(),
+            RetentionError::Database(error) => error.into(),
+            RetentionError::Unplaced(_) => Self::retry(error.into()),
             RetentionError::NotDeposited | RetentionError::Future(_) | RetentionError::Unreadable(_) => {
                 Self::reject(error.into())
             }
@@ -61,25 +61,15 @@ impl From<RetentionError> for Fault {
 
 impl From<RetentionError> for Problem {
     fn from(error: RetentionError) -> Self {
-        match &error {
+        match error {
             RetentionError::NotDeposited => Self::not_found("no item with this code was deposited; check the code"),
-            RetentionError::Database(_) => {
-                tracing::warn!(error = %error, "request failed");
-                Self::unavailable("the database is not available; try again in a few seconds", Duration::from_secs(5))
+            RetentionError::Policy(error) => error.into(),
+            RetentionError::Clock(error) => error.into(),
+            RetentionError::Store(error) => error.into(),
+            RetentionError::Database(error) => error.into(),
+            RetentionError::Future(_) | RetentionError::Unplaced(_) | RetentionError::Unreadable(_) => {
+                Self::internal(&error.into())
             }
-            RetentionError::Store(cause) if !cause.is_permanent() => {
-                tracing::warn!(error = %error, "request failed");
-                Self::unavailable("the store is not available; try again in a few seconds", Duration::from_secs(5))
-            }
-            RetentionError::Clock(_) => {
-                Self::new(StatusCode::SERVICE_UNAVAILABLE, "clock-skew", "Clocks disagree", error.to_string())
-                    .retry_after(Duration::from_secs(30))
-            }
-            RetentionError::Policy(_) => Self::new(StatusCode::CONFLICT, "no-policy", "No policy", error.to_string()),
-            RetentionError::Store(_)
-            | RetentionError::Future(_)
-            | RetentionError::Unplaced(_)
-            | RetentionError::Unreadable(_) => Self::internal(&error.into()),
         }
     }
 }

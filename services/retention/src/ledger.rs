@@ -6,14 +6,11 @@ use custos_domain::{
     manifest::StoredObject,
     policy::{Obligation, combine},
 };
-use custos_platform::item::StoredItem;
+use custos_platform::{db::Moment, item::StoredItem};
 use jiff::Timestamp;
 use sqlx::{FromRow, PgPool, PgTransaction, types::Json};
 
-use crate::{
-    decide::{Recorded, Standing},
-    moment::Moment,
-};
+use crate::decide::{Recorded, Standing};
 
 /// The database, as retention uses it.
 #[derive(Debug, Clone)]

@@ -17,12 +17,10 @@ pub mod ledger;
 pub mod listen;
 pub mod look;
 mod metrics;
-mod moment;
 pub mod obligations;
 pub mod policy_view;
 mod routes;
 mod serve;
-pub mod skew;
 
 use std::time::Duration;
 

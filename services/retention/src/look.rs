@@ -22,7 +22,7 @@ use custos_domain::{
 use custos_platform::{
     db::outbox,
     item::{AT_ONCE, StoredItem},
-    vault::StoreError,
+    vault::{StoreError, skew},
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use jiff::{SignedDuration, Timestamp};
@@ -33,7 +33,7 @@ use crate::{
     error::RetentionError,
     history::Confirmation,
     ledger::{Entry, Update},
-    metrics, skew,
+    metrics,
 };
 
 impl Retention {

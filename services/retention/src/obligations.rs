@@ -143,7 +143,18 @@ impl KeptItem {
 }
 
 /// Why an item is kept until when, by every article that asks for it.
-#[utoipa::path(get, path = "/v1/obligations/{code}", tag = "retention", params(("code" = String, Path, description = "The unified code")), security(("token" = [])), responses((status = 200, body = KeptItem), (status = 401, body = Document), (status = 403, body = Document), (status = 404, body = Document), (status = 503, body = Document)))]
+#[utoipa::path(
+    get,
+    path = "/v1/obligations/{code}",
+    tag = "retention",
+    params(("code" = String, Path, description = "The unified code")),
+    security(("token" = [])),
+    responses(
+        (status = 200, body = KeptItem),
+        (status = 403, body = Document),
+        (status = 404, body = Document)
+    )
+)]
 pub async fn obligations(
     State(retention): State<Arc<Retention>>,
     person: Person,

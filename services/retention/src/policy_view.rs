@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use custos_domain::policy::{Base, Duty, OpenReason, Origin, Policy, Rule, Words};
-use custos_platform::http::{Problem, auth::Person, extract::Json, problem::Document};
+use custos_platform::http::{Problem, auth::Person, extract::Json};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -130,7 +130,15 @@ impl From<&Rule> for RuleView {
 }
 
 /// The policy applied to the agency of the one who asks: version, base period, floor, and every rule with its article.
-#[utoipa::path(get, path = "/v1/policies", tag = "retention", security(("token" = [])), responses((status = 200, body = Policies), (status = 401, body = Document)))]
+#[utoipa::path(
+    get,
+    path = "/v1/policies",
+    tag = "retention",
+    security(("token" = [])),
+    responses(
+        (status = 200, body = Policies)
+    )
+)]
 pub async fn policies(State(retention): State<Arc<Retention>>, person: Person) -> Result<Json<Policies>, Problem> {
     let own = retention.policies.iter().filter(|policy| policy.tenant == person.tenant);
     Ok(Json(Policies { policies: own.map(PolicyView::from).collect() }))

@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use custos_platform::{
+    admin::Health,
     bus::{Bus, BusArgs},
     config::{AuthArgs, CommonArgs, TlsArgs, seconds},
-    db::{self, DbArgs},
+    db::{self, DbArgs, outbox},
     facts::{FactArgs, FactLog},
     http::{auth::Authenticator, server::Server},
     policies::{self, PolicyArgs},
@@ -14,6 +15,7 @@ use custos_platform::{
     vault::{StoreArgs, Vault},
     worker,
 };
+use sqlx::PgPool;
 
 use crate::{Retention, audit::Walk, history::History, ledger::Ledger, metrics, routes};
 
@@ -70,20 +72,7 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
     let bus = Bus::connect(&args.bus, context.name).await?;
     let facts = FactLog::new(&args.facts, vault.clone(), bus.clone(), clock.clone(), lifecycle.clone());
     metrics::begin();
-    health.check("store", {
-        let vault = vault.clone();
-        move || {
-            let vault = vault.clone();
-            async move { Ok(vault.reachable(&vault.buckets().originals).await?) }
-        }
-    });
-    health.check("database", {
-        let pool = pool.clone();
-        move || {
-            let pool = pool.clone();
-            async move { Ok(sqlx::query("SELECT 1").execute(&pool).await.map(drop)?) }
-        }
-    });
+    check_health(&health, &vault, &pool, &bus);
     db::migrate(&pool, &sqlx::migrate!(), SCHEMA).await?;
     let retention = Arc::new(Retention {
         history: History::new(facts.clone()),
@@ -98,8 +87,9 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
         clock,
         lifecycle,
     });
-    retention.start_relay(pool);
-    retention.start_sweeps();
+    let (relay, facts) = (retention.relay.clone(), retention.facts.clone());
+    outbox::spawn_relay("retention.outbox", pool, relay, facts, &context.lifecycle);
+    start_sweeps(&retention);
     let handler = Arc::clone(&retention);
     worker::spawn(&context.lifecycle, bus, "retention", args.slots.into(), move |delivery| {
         Arc::clone(&handler).handle(delivery)
@@ -108,34 +98,20 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
     Ok(())
 }
 
-impl Retention {
-    fn start_relay(self: &Arc<Self>, pool: sqlx::PgPool) {
-        let (soft, relay, facts) = (self.lifecycle.soft().clone(), self.relay.clone(), self.facts.clone());
-        self.lifecycle.spawn("retention.outbox", async move {
-            let state = |fact| {
-                let facts = facts.clone();
-                async move { facts.state_and_announce(&fact).await.map(drop) }
-            };
-            db::outbox::relay(pool, relay, soft, state).await;
-            Ok(())
-        });
-    }
+/// With the bus away items are still looked at, and people still answered; but somebody must have made our place on it.
+fn check_health(health: &Health, vault: &Vault, pool: &PgPool, bus: &Bus) {
+    health.store(vault, &vault.buckets().originals);
+    health.database(pool);
+    health.consumer(bus);
+}
 
-    fn start_sweeps(self: &Arc<Self>) {
-        let (retention, soft) = (Arc::clone(self), self.lifecycle.soft().clone());
-        let audit = Sweep::new(
-            "retention.audit",
-            LOOK_EVERY.min(self.audit_every).min(self.settle.max(Duration::from_secs(1))),
-        );
-        self.lifecycle.spawn("retention.audit", async move {
-            audit.run(soft, || retention.audit()).await;
-            Ok(())
-        });
-        let (retention, soft) = (Arc::clone(self), self.lifecycle.soft().clone());
-        let walk = Sweep::new("retention.walk", self.audit_every);
-        self.lifecycle.spawn("retention.walk", async move {
-            walk.run(soft, || retention.walk()).await;
-            Ok(())
-        });
-    }
+fn start_sweeps(retention: &Arc<Retention>) {
+    let look_every = LOOK_EVERY.min(retention.audit_every).min(retention.settle.max(Duration::from_secs(1)));
+    Sweep::new("retention.audit", look_every)
+        .spawn(&retention.lifecycle, retention, |retention| async move { retention.audit().await });
+    Sweep::new("retention.walk", retention.audit_every).spawn(
+        &retention.lifecycle,
+        retention,
+        |retention| async move { retention.walk().await },
+    );
 }

@@ -102,14 +102,9 @@ impl From<StationsError> for Problem {
                 _ => problem,
             };
         }
-        let later = |what: &str| {
-            tracing::warn!(error = %error, "request failed");
-            let detail = format!("{what} is not available; try again in a few seconds");
-            Self::unavailable(detail, Duration::from_secs(5))
-        };
-        match &error {
-            StationsError::Database(cause) if !cause.is_permanent() => later("the database"),
-            StationsError::Store(cause) if !cause.is_permanent() => later("the store"),
+        match error {
+            StationsError::Database(error) => error.into(),
+            StationsError::Store(error) => error.into(),
             _ => Self::internal(&error.into()),
         }
     }

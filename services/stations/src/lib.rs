@@ -19,7 +19,6 @@ mod error;
 pub mod facts;
 pub mod ledger;
 mod metrics;
-mod moment;
 pub mod publish;
 mod recover;
 pub mod register;
@@ -33,7 +32,7 @@ pub mod view;
 
 use std::sync::Arc;
 
-use custos_platform::{clock::Clock, lifecycle::Lifecycle, signer::Signer, sweep::Trigger, vault::Vault};
+use custos_platform::{clock::Clock, signer::Signer, sweep::Trigger, vault::Vault};
 use jiff::SignedDuration;
 use tokio::sync::watch;
 
@@ -51,7 +50,6 @@ pub struct Stations {
     authority: Authority,
     signer: Signer,
     clock: Clock,
-    lifecycle: Lifecycle,
     attempts: Attempts,
     /// Makes the outbox's relay look now.
     relay: Trigger,

@@ -17,7 +17,8 @@ use crate::{
     error::StationsError,
     facts,
     ledger::stations::Station,
-    metrics, moment,
+    metrics,
+    register::now,
 };
 
 /// How often writing is tried when another replica was faster.
@@ -55,7 +56,7 @@ impl Stations {
     async fn publish_once(&self) -> Result<(), StationsError> {
         let stored = self.stored().await?;
         let known = stored.as_ref().and_then(|stored| stored.register.as_ref());
-        let now = moment::kept(self.clock.now());
+        let now = now(self);
         if let Some(known) = known {
             self.take_over(known, now).await?;
         }

@@ -9,11 +9,14 @@ use custos_domain::{
     fact::Act,
     ids::{StationId, TenantId, UnitPath},
 };
-use custos_platform::http::{
-    Problem,
-    auth::{Person, Role},
-    extract::Json,
-    problem::Document,
+use custos_platform::{
+    db::Moment,
+    http::{
+        Problem,
+        auth::{Person, Role},
+        extract::Json,
+        problem::Document,
+    },
 };
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -24,7 +27,7 @@ use crate::{
     error::StationsError,
     facts,
     ledger::stations::{Filter, Listed, Station},
-    metrics, moment,
+    metrics,
     view::StationView,
 };
 
@@ -65,7 +68,7 @@ pub async fn register(
         unit,
         plain: new.plain,
         registered_by: person.id.to_string(),
-        registered_at: moment::kept(stations.clock.now()),
+        registered_at: now(&stations),
         revoked: None,
         seen_at: None,
     };
@@ -116,5 +119,5 @@ pub(crate) fn reach<'a>(person: &'a Person, after: Option<&'a StationId>, limit:
 
 /// A moment as the database will keep it.
 pub(crate) fn now(stations: &Stations) -> Timestamp {
-    moment::kept(stations.clock.now())
+    Moment::cut(stations.clock.now()).0
 }

@@ -3,9 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use custos_platform::{
+    admin::Health,
     bus::{Bus, BusArgs},
     config::{AuthArgs, CommonArgs, ConfigError, TlsArgs, seconds},
-    db::{self, DbArgs},
+    db::{self, DbArgs, outbox},
     facts::{FactArgs, FactLog},
     http::{auth::Authenticator, server::Server, tls::Clients},
     service::Context,
@@ -100,12 +101,11 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
         fresh: span("--resign-seconds", args.fresh)?,
         vault,
         clock,
-        lifecycle,
     });
-    check_health(&context, stations.vault.clone(), pool.clone());
+    check_health(&context.health, &stations.vault, &pool);
     db::migrate(&pool, &sqlx::migrate!(), SCHEMA).await?;
-    stations.start_relay(pool, facts);
-    stations.start_publisher(sweep);
+    outbox::spawn_relay("stations.outbox", pool, stations.relay.clone(), facts, &context.lifecycle);
+    sweep.spawn(&context.lifecycle, &stations, |stations| async move { stations.publish().await });
     server.start(routes::routes(stations, authenticator, &context.meter));
     Ok(())
 }
@@ -117,35 +117,7 @@ fn span(option: &str, seconds: Duration) -> Result<SignedDuration, ConfigError> 
 }
 
 /// With the bus away stations enrol all the same; others hear of it later.
-fn check_health(context: &Context, vault: Vault, pool: PgPool) {
-    context.health.check("store", move || {
-        let vault = vault.clone();
-        async move { Ok(vault.reachable(&vault.buckets().intake).await?) }
-    });
-    context.health.check("database", move || {
-        let pool = pool.clone();
-        async move { Ok(sqlx::query("SELECT 1").execute(&pool).await.map(drop)?) }
-    });
-}
-
-impl Stations {
-    fn start_relay(self: &Arc<Self>, pool: PgPool, facts: FactLog) {
-        let (soft, relay) = (self.lifecycle.soft().clone(), self.relay.clone());
-        self.lifecycle.spawn("stations.outbox", async move {
-            let state = |fact| {
-                let facts = facts.clone();
-                async move { facts.state_and_announce(&fact).await.map(drop) }
-            };
-            db::outbox::relay(pool, relay, soft, state).await;
-            Ok(())
-        });
-    }
-
-    fn start_publisher(self: &Arc<Self>, sweep: Sweep) {
-        let (stations, soft) = (Arc::clone(self), self.lifecycle.soft().clone());
-        self.lifecycle.spawn("stations.publish", async move {
-            sweep.run(soft, || stations.publish()).await;
-            Ok(())
-        });
-    }
+fn check_health(health: &Health, vault: &Vault, pool: &PgPool) {
+    health.store(vault, &vault.buckets().intake);
+    health.database(pool);
 }

@@ -64,16 +64,9 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
     let vault = Vault::new(&args.store)?;
     let bus = Bus::connect(&args.bus, context.name).await?;
     let facts = FactLog::new(&args.facts, vault.clone(), bus.clone(), clock.clone(), lifecycle.clone());
-    let asked = vault.clone();
-    health.check("store", move || {
-        let vault = asked.clone();
-        async move { Ok(vault.reachable(&vault.buckets().derived).await?) }
-    });
-    let asked = bus.clone();
-    health.check("bus", move || {
-        let bus = asked.clone();
-        async move { Ok(bus.verify().await?) }
-    });
+    health.store(&vault, &vault.buckets().derived);
+    health.bus(&bus);
+    health.consumer(&bus);
     let transcode = Arc::new(Transcode { vault, facts, clock, sandbox, limits, scratch: args.scratch });
     worker::spawn(&lifecycle, bus, "transcode", args.slots.into(), move |delivery| {
         Arc::clone(&transcode).handle(delivery)

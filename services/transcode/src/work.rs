@@ -11,8 +11,8 @@ use custos_domain::{
 };
 use custos_platform::{
     clock::Clock,
-    facts::{FactError, FactLog},
-    vault::{StoreError, Vault},
+    facts::FactLog,
+    vault::Vault,
     worker::{Delivery, Fault},
 };
 use tokio::sync::watch;
@@ -37,12 +37,12 @@ pub struct Transcode {
 impl Transcode {
     /// Handles one announcement of a seal.
     pub async fn handle(self: Arc<Self>, delivery: Delivery) -> Result<(), Fault> {
-        let sealed = self.facts.load(delivery.object()).await.map_err(of_store)?;
+        let sealed = self.facts.load(delivery.object()).await?;
         let (Act::Sealed { .. }, Some(code)) = (&sealed.act, sealed.subject.code()) else {
             return Err(Fault::reject(anyhow::anyhow!("expected a seal, found {}", sealed.act.name())));
         };
         let originals = &self.vault.buckets().originals;
-        let document = self.vault.read_first(originals, &keys::manifest(code.key())).await.map_err(of_store)?;
+        let document = self.vault.read_first(originals, &keys::manifest(code.key())).await?;
         let document = document.ok_or_else(|| Fault::retry(anyhow::anyhow!("the manifest of {code} is not there")))?;
         let manifest: Manifest = serde_json::from_slice(&document.bytes).map_err(|e| Fault::reject(e.into()))?;
         let (record, object) = match publish::published(&self.vault, &manifest).await.map_err(of_publish)? {
@@ -68,7 +68,7 @@ impl Transcode {
                 while_moving(delivery, &moved, deriving).await?.map_err(of_derive)?
             }
             Err(FetchError::Damaged { mib }) => damaged(mib, &self.sandbox),
-            Err(FetchError::Store(error)) => return Err(of_store(error)),
+            Err(FetchError::Store(error)) => return Err(error.into()),
             Err(error) => return Err(Fault::retry(error.into())),
         };
         let record = Record {
@@ -107,10 +107,7 @@ impl Transcode {
             act,
             trace: manifest.trace.clone(),
         };
-        self.facts.state_and_announce(&fact).await.map(drop).map_err(|error| match error {
-            FactError::Store(error) => of_store(error),
-            FactError::Bus(error) => Fault::retry(error.into()),
-        })
+        Ok(self.facts.state_and_announce(&fact).await.map(drop)?)
     }
 }
 
@@ -155,13 +152,9 @@ fn kind(kind: ItemKind) -> MediaKind {
     }
 }
 
-fn of_store(error: StoreError) -> Fault {
-    if error.is_permanent() && !error.is_not_found() { Fault::reject(error.into()) } else { Fault::retry(error.into()) }
-}
-
 fn of_publish(error: PublishError) -> Fault {
     match error {
-        PublishError::Store(error) => of_store(error),
+        PublishError::Store(error) => error.into(),
         error => Fault::retry(error.into()),
     }
 }

@@ -63,7 +63,7 @@ async fn a_certificate_is_renewed_while_the_dock_runs_until_it_is_too_late() -> 
     .await?;
     assert!(expired.said.contains("expired") && expired.said.contains("custos-dock enrol"), "{expired:?}");
     site.stack.start_part(Part::Stations).await?;
-    let code = site.code("E_RENEW_01").await?;
+    let code = site.code("E_RENEW_01").await.expect("a code from the service that was started again");
     assert_eq!(dock.run(&site, &["enrol", "--code", &code]).await?.code, 0, "a new code brings it back");
     Ok(())
 }

@@ -33,7 +33,7 @@ async fn a_revocation_ends_a_running_upload_and_nobody_elses() -> anyhow::Result
     // Both send without end: a few bytes every so often, until they are told to finish.
     let (finish, finished) = tokio::sync::watch::channel(false);
     let running = |tus: &Tus, upload: &str| {
-        let body = trickle(bytes.clone(), finished.clone());
+        let body = trickle(&bytes, finished.clone());
         let request = tus.request(Method::PATCH, upload).header("Upload-Offset", 0);
         let request = request.header("Content-Type", "application/offset+octet-stream");
         tokio::spawn(request.header("Content-Length", bytes.len()).body(body).send())
@@ -74,7 +74,7 @@ async fn a_revocation_ends_a_running_upload_and_nobody_elses() -> anyhow::Result
 }
 
 /// The bytes in pieces of 64 KiB, one every quarter of a second until `finish`, and then the rest.
-fn trickle(bytes: Vec<u8>, finish: tokio::sync::watch::Receiver<bool>) -> reqwest::Body {
+fn trickle(bytes: &[u8], finish: tokio::sync::watch::Receiver<bool>) -> reqwest::Body {
     let pieces: Vec<Bytes> = bytes.chunks(64 << 10).map(Bytes::copy_from_slice).collect();
     let stream = futures::stream::iter(pieces).then(move |piece| {
         let mut finish = finish.clone();

@@ -2,10 +2,10 @@
 
 use http::{HeaderMap, Method, Uri};
 
-/// The operation's name and `bucket/key`, for path-style addresses.
+/// The operation's name and `bucket/key`, for path-style addresses; of a listing `bucket?prefix=…`.
 pub(super) fn of(method: &Method, uri: &Uri, headers: &HeaderMap) -> (&'static str, String) {
     let path = percent_encoding::percent_decode_str(uri.path()).decode_utf8_lossy().into_owned();
-    let path = path.trim_start_matches('/').to_owned();
+    let mut path = path.trim_start_matches('/').to_owned();
     let query = uri.query().unwrap_or_default();
     let asks = |name: &str| query.split('&').any(|pair| pair.split('=').next() == Some(name));
     let copies = headers.contains_key("x-amz-copy-source");
@@ -21,6 +21,10 @@ pub(super) fn of(method: &Method, uri: &Uri, headers: &HeaderMap) -> (&'static s
         (false, false) => of_bucket(method, asks),
         (false, true) => of_object(method, asks, copies),
     };
+    if let Some(prefix) = query.split('&').find(|pair| pair.starts_with("prefix=")) {
+        path.push('?');
+        path.push_str(&percent_encoding::percent_decode_str(prefix).decode_utf8_lossy());
+    }
     (name, path)
 }
 
@@ -74,8 +78,8 @@ mod tests {
         for (method, uri, name, key) in [
             ("GET", "/", "ListBuckets", ""),
             ("HEAD", "/", "Other", ""),
-            ("GET", "/b?list-type=2&prefix=x", "ListObjectsV2", "b"),
-            ("GET", "/b/?versions&prefix=x", "ListObjectVersions", "b/"),
+            ("GET", "/b?list-type=2&prefix=x", "ListObjectsV2", "b?prefix=x"),
+            ("GET", "/b/?versions&prefix=a%2Fc", "ListObjectVersions", "b/?prefix=a/c"),
             ("POST", "/b/a/c?uploads", "CreateMultipartUpload", "b/a/c"),
             ("PUT", "/b/a/c?x-id=UploadPart&partNumber=1&uploadId=u", "UploadPart", "b/a/c"),
             ("GET", "/b/a%20c?uploadId=u", "ListParts", "b/a c"),

@@ -64,6 +64,7 @@ pub struct Rule {
     pub(super) fault: Fault,
     pub(super) operations: Vec<String>,
     pub(super) key: Option<String>,
+    pub(super) except: Vec<String>,
     pub(super) from: u64,
     pub(super) to: u64,
 }
@@ -71,7 +72,7 @@ pub struct Rule {
 impl Rule {
     /// Strikes everything.
     pub fn new(fault: Fault) -> Self {
-        Self { fault, operations: Vec::new(), key: None, from: 1, to: u64::MAX }
+        Self { fault, operations: Vec::new(), key: None, except: Vec::new(), from: 1, to: u64::MAX }
     }
 
     /// Only operations of this name; said again, of either name.
@@ -85,6 +86,13 @@ impl Rule {
     #[must_use]
     pub fn key(mut self, part: &str) -> Self {
         self.key = Some(part.to_owned());
+        self
+    }
+
+    /// But not what has this text in its key, or is called so; said again, nor that.
+    #[must_use]
+    pub fn except(mut self, part: &str) -> Self {
+        self.except.push(part.to_owned());
         self
     }
 
@@ -109,9 +117,11 @@ impl Rule {
         self
     }
 
-    pub(super) fn fits(&self, operation: &str, key: &str) -> bool {
+    /// Whether it is about this request, whichever it is by number.
+    pub fn fits(&self, operation: &str, key: &str) -> bool {
         (self.operations.is_empty() || self.operations.iter().any(|name| name == operation))
             && self.key.as_ref().is_none_or(|part| key.contains(part))
+            && !self.except.iter().any(|part| part == operation || key.contains(part))
     }
 }
 

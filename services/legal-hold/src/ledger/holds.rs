@@ -6,6 +6,7 @@ use custos_domain::{
     item::UnifiedCode,
     policy::Cite,
 };
+use custos_platform::db::Moment;
 use sqlx::{
     FromRow, PgTransaction, Postgres, Row as _,
     postgres::{PgArguments, PgRow},
@@ -13,10 +14,7 @@ use sqlx::{
 };
 
 use super::{ItemRef, Ledger, parsed};
-use crate::{
-    hold::{Hold, Origin, Step},
-    moment::Moment,
-};
+use crate::hold::{Hold, Origin, Step};
 
 /// Which holds to list.
 #[derive(Debug)]

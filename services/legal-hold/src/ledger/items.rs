@@ -5,11 +5,12 @@ use custos_domain::{
     item::UnifiedCode,
     manifest::StoredObject,
 };
+use custos_platform::db::Moment;
 use jiff::Timestamp;
 use sqlx::{FromRow, PgTransaction, types::Json};
 
 use super::{ItemRef, Ledger, parsed};
-use crate::{moment::Moment, plan::Applied};
+use crate::plan::Applied;
 
 /// What the API says of an item in the store.
 #[derive(Debug, Clone)]

@@ -5,11 +5,12 @@
 
 use std::time::Duration;
 
+use custos_platform::db::Moment;
 use jiff::Timestamp;
 use sqlx::{PgTransaction, types::Json};
 
 use super::{ItemRef, Ledger, items::ItemRow};
-use crate::{moment::Moment, plan::Applied};
+use crate::plan::Applied;
 
 /// An item that was taken to be looked at.
 #[derive(Debug, Clone)]

@@ -35,7 +35,22 @@ pub struct Closing {
 }
 
 /// Close an incident. Sending the same again changes nothing; a second person's closing is refused.
-#[utoipa::path(post, path = "/v1/incidents/{incident}/close", tag = "incidents", params(("incident" = String, Path, description = "The incident's id")), request_body = Closing, security(("token" = [])), responses((status = 200, body = IncidentRecord), (status = 401, body = Document), (status = 403, body = Document), (status = 404, body = Document), (status = 409, body = Document), (status = 422, body = Document), (status = 503, body = Document)))]
+#[utoipa::path(
+    post,
+    path = "/v1/incidents/{incident}/close",
+    tag = "incidents",
+    params(("incident" = String, Path, description = "The incident's id")),
+    request_body = Closing,
+    security(("token" = [])),
+    responses(
+        (status = 200, body = IncidentRecord),
+        (status = 400, body = Document),
+        (status = 403, body = Document),
+        (status = 404, body = Document),
+        (status = 409, body = Document),
+        (status = 422, body = Document)
+    )
+)]
 pub async fn close(
     State(records): State<Arc<Records>>,
     person: Person,

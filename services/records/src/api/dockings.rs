@@ -18,7 +18,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{page, scope};
+use super::{
+    page::{Paging, Span},
+    scope,
+};
 use crate::{
     Records, RecordsError,
     catalogue::{Scope, lists::DockingFilter},
@@ -109,7 +112,19 @@ pub struct DockingSummary {
 }
 
 /// Dockings. The search is written down before it is answered.
-#[utoipa::path(get, path = "/v1/dockings", tag = "dockings", params(Asked), security(("token" = [])), responses((status = 200, body = DockingPage), (status = 400, body = Document), (status = 401, body = Document), (status = 403, body = Document), (status = 503, body = Document)))]
+#[utoipa::path(
+    get,
+    path = "/v1/dockings",
+    tag = "dockings",
+    params(Asked),
+    security(("token" = [])),
+    responses(
+        (status = 200, body = DockingPage),
+        (status = 400, body = Document),
+        (status = 403, body = Document),
+        (status = 422, body = Document)
+    )
+)]
 pub async fn dockings(
     State(records): State<Arc<Records>>,
     person: Person,
@@ -117,24 +132,30 @@ pub async fn dockings(
     Query(asked): Query<Asked>,
 ) -> Result<Json<DockingPage>, Problem> {
     let scope = scope(&person, asked.tenant, asked.unit)?;
-    let (limit, after) = (page::limit(asked.limit)?, page::place(LIST, asked.after.as_deref())?);
-    let filter = DockingFilter {
-        from: page::from(asked.from.as_deref())?,
-        before: page::to(asked.to.as_deref())?,
-        station: asked.station,
-        device: asked.device,
-        missing: asked.missing,
-    };
-    let found = records.catalogue.dockings(&scope, &filter, after.as_ref(), limit).await.map_err(RecordsError::from)?;
-    records.searched(&person, &format!("dockings?{}", uri.query().unwrap_or_default()), found.rows.len()).await?;
-    Ok(Json(DockingPage {
-        dockings: found.rows.into_iter().map(DockingSummary::of).collect(),
-        next: found.next.map(|place| page::token(LIST, &place)),
-    }))
+    let paging = Paging::of(LIST, asked.limit, asked.after.as_deref())?;
+    let Span { from, before } = Span::of(asked.from.as_deref(), asked.to.as_deref())?;
+    let filter = DockingFilter { from, before, station: asked.station, device: asked.device, missing: asked.missing };
+    let found = records.catalogue.dockings(&scope, &filter, paging.after(), paging.limit).await;
+    let (rows, next) = paging.answer(&records, &person, &uri, found).await?;
+    Ok(Json(DockingPage { dockings: rows.into_iter().map(DockingSummary::of).collect(), next }))
 }
 
 /// One docking with every file. Reading it is written down before it is shown.
-#[utoipa::path(get, path = "/v1/dockings/{station}/{docking}", tag = "dockings", params(("station" = String, Path, description = "The station"), ("docking" = String, Path, description = "The docking")), security(("token" = [])), responses((status = 200, body = DockingRecord), (status = 400, body = Document), (status = 401, body = Document), (status = 404, body = Document), (status = 503, body = Document)))]
+#[utoipa::path(
+    get,
+    path = "/v1/dockings/{station}/{docking}",
+    tag = "dockings",
+    params(
+        ("station" = String, Path, description = "The station"),
+        ("docking" = String, Path, description = "The docking")
+    ),
+    security(("token" = [])),
+    responses(
+        (status = 200, body = DockingRecord),
+        (status = 400, body = Document),
+        (status = 404, body = Document)
+    )
+)]
 pub async fn docking(
     State(records): State<Arc<Records>>,
     person: Person,

@@ -17,8 +17,8 @@ use http::Uri;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{page, scope};
-use crate::{Records, RecordsError, catalogue::lists::IncidentFilter, fold::IncidentRecord};
+use super::{page::Paging, scope};
+use crate::{Records, catalogue::lists::IncidentFilter, fold::IncidentRecord};
 
 const LIST: &str = "incidents";
 
@@ -35,7 +35,7 @@ pub struct Asked {
     unit: Option<UnitPath>,
     /// Open or closed
     open: Option<bool>,
-    /// `mismatch`, `variant`, `store_fault`, `clock` or `lock_drift`
+    /// `mismatch`, `variant`, `store_fault`, `clock`, `lock_drift` or `foreign_version`
     #[param(value_type = Option<String>)]
     class: Option<IncidentClass>,
     /// Rows of a page, 1 to 200; 50 when not given
@@ -55,7 +55,19 @@ pub struct IncidentPage {
 
 /// Incidents. Those that concern no unit are seen by those who see the whole agency. The search is written down before it is
 /// answered.
-#[utoipa::path(get, path = "/v1/incidents", tag = "incidents", params(Asked), security(("token" = [])), responses((status = 200, body = IncidentPage), (status = 400, body = Document), (status = 401, body = Document), (status = 403, body = Document), (status = 503, body = Document)))]
+#[utoipa::path(
+    get,
+    path = "/v1/incidents",
+    tag = "incidents",
+    params(Asked),
+    security(("token" = [])),
+    responses(
+        (status = 200, body = IncidentPage),
+        (status = 400, body = Document),
+        (status = 403, body = Document),
+        (status = 422, body = Document)
+    )
+)]
 pub async fn incidents(
     State(records): State<Arc<Records>>,
     person: Person,
@@ -63,11 +75,9 @@ pub async fn incidents(
     Query(asked): Query<Asked>,
 ) -> Result<Json<IncidentPage>, Problem> {
     let scope = scope(&person, asked.tenant, asked.unit)?;
-    let (limit, after) = (page::limit(asked.limit)?, page::place(LIST, asked.after.as_deref())?);
+    let paging = Paging::of(LIST, asked.limit, asked.after.as_deref())?;
     let filter = IncidentFilter { open: asked.open, class: asked.class.map(IncidentClass::as_str) };
-    let found =
-        records.catalogue.incidents(&scope, &filter, after.as_ref(), limit).await.map_err(RecordsError::from)?;
-    records.searched(&person, &format!("incidents?{}", uri.query().unwrap_or_default()), found.rows.len()).await?;
-    let next = found.next.map(|place| page::token(LIST, &place));
-    Ok(Json(IncidentPage { incidents: found.rows, next }))
+    let found = records.catalogue.incidents(&scope, &filter, paging.after(), paging.limit).await;
+    let (incidents, next) = paging.answer(&records, &person, &uri, found).await?;
+    Ok(Json(IncidentPage { incidents, next }))
 }

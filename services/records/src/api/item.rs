@@ -48,7 +48,18 @@ pub struct Links {
 }
 
 /// One item's record. Reading it is written down before it is shown.
-#[utoipa::path(get, path = "/v1/items/{code}", tag = "items", params(("code" = String, Path, description = "The unified code")), security(("token" = [])), responses((status = 200, body = ItemPage), (status = 400, body = Document, description = "A mistyped code; `did_you_mean` has the one that was meant"), (status = 401, body = Document), (status = 404, body = Document), (status = 503, body = Document)))]
+#[utoipa::path(
+    get,
+    path = "/v1/items/{code}",
+    tag = "items",
+    params(("code" = String, Path, description = "The unified code")),
+    security(("token" = [])),
+    responses(
+        (status = 200, body = ItemPage),
+        (status = 400, body = Document, description = "A mistyped code; `did_you_mean` has the one that was meant"),
+        (status = 404, body = Document)
+    )
+)]
 pub async fn item(
     State(records): State<Arc<Records>>,
     person: Person,

@@ -18,9 +18,12 @@ use jiff::{Timestamp, civil::DateTime};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{page, scope};
+use super::{
+    page::{Paging, Span},
+    scope,
+};
 use crate::{
-    Records, RecordsError,
+    Records,
     catalogue::search::{Axis, Filter},
     fold::{ItemRecord, item::State as ItemState, kept::Class},
     words::{self, Sentence},
@@ -85,6 +88,7 @@ pub struct ItemPage {
 
 /// An item in a list.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_excessive_bools, reason = "each answers a question of its own, and people filter by it")]
 pub struct ItemSummary {
     /// 統一編碼 (D-12.2).
     #[schema(value_type = String)]
@@ -146,21 +150,31 @@ pub struct ItemSummary {
 }
 
 /// Search the catalogue. Every search is written down, with who searched for what, before it is answered.
-#[utoipa::path(get, path = "/v1/items", tag = "items", params(Asked), security(("token" = [])), responses((status = 200, body = ItemPage), (status = 400, body = Document), (status = 401, body = Document), (status = 403, body = Document), (status = 503, body = Document)))]
+#[utoipa::path(
+    get,
+    path = "/v1/items",
+    tag = "items",
+    params(Asked),
+    security(("token" = [])),
+    responses(
+        (status = 200, body = ItemPage),
+        (status = 400, body = Document),
+        (status = 403, body = Document),
+        (status = 422, body = Document)
+    )
+)]
 pub async fn items(
     State(records): State<Arc<Records>>,
     person: Person,
     uri: Uri,
     Query(asked): Query<Asked>,
 ) -> Result<Json<ItemPage>, Problem> {
-    let list = list(asked.time);
-    let (limit, after) = (page::limit(asked.limit)?, page::place(list, asked.after.as_deref())?);
+    let paging = Paging::of(list(asked.time), asked.limit, asked.after.as_deref())?;
     let scope = scope(&person, asked.tenant.clone(), asked.unit.clone())?;
     let filter = asked.filter()?;
-    let found = records.catalogue.search(&scope, &filter, after.as_ref(), limit).await.map_err(RecordsError::from)?;
-    records.searched(&person, &format!("items?{}", uri.query().unwrap_or_default()), found.rows.len()).await?;
-    let next = found.next.map(|place| page::token(list, &place));
-    Ok(Json(ItemPage { items: found.rows.into_iter().map(ItemSummary::of).collect(), next }))
+    let found = records.catalogue.search(&scope, &filter, paging.after(), paging.limit).await;
+    let (rows, next) = paging.answer(&records, &person, &uri, found).await?;
+    Ok(Json(ItemPage { items: rows.into_iter().map(ItemSummary::of).collect(), next }))
 }
 
 /// The name of the list in tokens: a place in one order is none in the other.
@@ -173,9 +187,10 @@ fn list(axis: Axis) -> &'static str {
 
 impl Asked {
     fn filter(self) -> Result<Filter, Problem> {
+        let Span { from, before } = Span::of(self.from.as_deref(), self.to.as_deref())?;
         Ok(Filter {
-            from: page::from(self.from.as_deref())?,
-            before: page::to(self.to.as_deref())?,
+            from,
+            before,
             station: self.station,
             device: self.device,
             officer: self.officer,

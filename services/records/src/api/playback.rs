@@ -30,7 +30,18 @@ pub struct Derivatives {
 }
 
 /// Which playback copies, pictures and previews there are of an item. Reading it is written down before it is shown.
-#[utoipa::path(get, path = "/v1/items/{code}/playback", tag = "items", params(("code" = String, Path, description = "The unified code")), security(("token" = [])), responses((status = 200, body = Derivatives), (status = 400, body = Document), (status = 401, body = Document), (status = 404, body = Document), (status = 503, body = Document)))]
+#[utoipa::path(
+    get,
+    path = "/v1/items/{code}/playback",
+    tag = "items",
+    params(("code" = String, Path, description = "The unified code")),
+    security(("token" = [])),
+    responses(
+        (status = 200, body = Derivatives),
+        (status = 400, body = Document),
+        (status = 404, body = Document)
+    )
+)]
 pub async fn playback(
     State(records): State<Arc<Records>>,
     person: Person,

@@ -18,7 +18,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::{code, item, page};
+use super::{code, item, page::Paging};
 use crate::{
     Records, RecordsError,
     catalogue::read::Entry,
@@ -79,7 +79,19 @@ pub struct TimelineEntry {
 }
 
 /// One item's custody timeline: every act, who, when and why. Reading it is written down before it is shown.
-#[utoipa::path(get, path = "/v1/items/{code}/timeline", tag = "items", params(("code" = String, Path, description = "The unified code"), Asked), security(("token" = [])), responses((status = 200, body = Timeline), (status = 400, body = Document), (status = 401, body = Document), (status = 404, body = Document), (status = 503, body = Document)))]
+#[utoipa::path(
+    get,
+    path = "/v1/items/{code}/timeline",
+    tag = "items",
+    params(("code" = String, Path, description = "The unified code"), Asked),
+    security(("token" = [])),
+    responses(
+        (status = 200, body = Timeline),
+        (status = 400, body = Document),
+        (status = 404, body = Document),
+        (status = 422, body = Document)
+    )
+)]
 pub async fn timeline(
     State(records): State<Arc<Records>>,
     person: Person,
@@ -87,14 +99,14 @@ pub async fn timeline(
     Query(asked): Query<Asked>,
 ) -> Result<Json<Timeline>, Problem> {
     let code = code(&text)?;
-    let list = format!("timeline/{code}");
-    let (limit, after) = (page::limit(asked.limit)?, page::place(&list, asked.after.as_deref())?);
+    let paging = Paging::of(format!("timeline/{code}"), asked.limit, asked.after.as_deref())?;
     item::find(&records, &person, &code, "timeline").await?;
     let reads = asked.reads.unwrap_or(true);
-    let found = records.catalogue.timeline(&code, reads, after.as_ref(), limit).await.map_err(RecordsError::from)?;
+    let found = records.catalogue.timeline(&code, reads, paging.after(), paging.limit).await;
+    let found = found.map_err(RecordsError::from)?;
     Ok(Json(Timeline {
         entries: found.rows.into_iter().map(TimelineEntry::of).collect(),
-        next: found.next.map(|place| page::token(&list, &place)),
+        next: paging.next(found.next),
         code: code.to_string(),
     }))
 }

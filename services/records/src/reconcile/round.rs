@@ -46,6 +46,7 @@ struct Facts {
     walk: Walk,
     begun: Option<Instant>,
     unusable: usize,
+    late: usize,
 }
 
 /// A walk over manifests.
@@ -76,11 +77,12 @@ impl Reconciler {
         let Walks { recent, full, manifests, told } = &mut *walks;
         recent.begin(|| recent::prefixes(self.records.clock.now()));
         if let Some(ended) = self.walk_facts(recent, told).await? {
-            metrics::walked("recent", ended.took);
+            metrics::walked("recent", ended.took, self.records.clock.now());
         }
         full.begin(|| vec![keys::FACTS.to_owned()]);
         if let Some(ended) = self.walk_facts(full, told).await? {
-            metrics::walked("full", ended.took);
+            metrics::walked("full", ended.took, self.records.clock.now());
+            metrics::differences("full", ended.late);
             metrics::unusable(ended.unusable);
         }
         self.walk_manifests(manifests, told).await
@@ -109,7 +111,7 @@ impl Reconciler {
             let unknown = catalogue.unknown_of(&objects).await?;
             let indexed = indexer.index(&unknown).await?;
             told.unusable(&indexed.unusable);
-            self.tell_late(&indexed.known);
+            facts.late += self.tell_late(&indexed.known);
             facts.unusable += indexed.unusable.len();
             facts.walk.take(step);
         }
@@ -117,7 +119,7 @@ impl Reconciler {
     }
 
     /// Counts facts that are news though they were stated long ago.
-    fn tell_late(&self, known: &[Known]) {
+    fn tell_late(&self, known: &[Known]) -> usize {
         let patience = SignedDuration::try_from(self.patience).unwrap_or(SignedDuration::MAX);
         let now = self.records.clock.now();
         let late = known.iter().filter(|known| now.duration_since(known.fact.at) > patience).count();
@@ -125,6 +127,7 @@ impl Reconciler {
             tracing::info!(facts = late, "found facts that no announcement had led to");
             metrics::undelivered(late);
         }
+        late
     }
 
     /// Goes on with the walk over manifests. One without a stated deposit is ingest's to finish; here it is only counted.
@@ -146,7 +149,8 @@ impl Reconciler {
             // Most were only on their way when the walk met them.
             let still = catalogue.manifests_without_item(&manifests.without_item).await?;
             metrics::orphans(still.len());
-            metrics::walked("manifests", begun.elapsed());
+            metrics::differences("manifests", still.len());
+            metrics::walked("manifests", begun.elapsed(), self.records.clock.now());
         }
         Ok(())
     }
@@ -156,17 +160,19 @@ impl Reconciler {
 struct Ended {
     took: Duration,
     unusable: usize,
+    late: usize,
 }
 
 impl Facts {
     /// Begins anew where the last walk ended; goes on where it did not.
     fn begin(&mut self, prefixes: impl FnOnce() -> Vec<String>) {
         if self.walk.is_over() {
-            *self = Self { walk: Walk::over(prefixes()), begun: Some(Instant::now()), unusable: 0 };
+            *self = Self { walk: Walk::over(prefixes()), begun: Some(Instant::now()), unusable: 0, late: 0 };
         }
     }
 
     fn end(&self) -> Ended {
-        Ended { took: self.begun.map(|begun| begun.elapsed()).unwrap_or_default(), unusable: self.unusable }
+        let took = self.begun.map(|begun| begun.elapsed()).unwrap_or_default();
+        Ended { took, unusable: self.unusable, late: self.late }
     }
 }

@@ -25,6 +25,10 @@ pub fn describe(act: &Act) -> Sentence {
         ),
         Act::Deposited { .. } => words("stored, locked and described", "入庫：已存儲、鎖定並登記"),
         Act::DepositRejected { reason, .. } => words(format!("refused: {reason}"), format!("拒收：{reason}")),
+        Act::UploadAbandoned { file_name, length, reason, .. } => words(
+            format!("upload of {file_name} ({length} bytes) ended without an item: {reason}"),
+            format!("文件 {file_name}（{length} 字節）上傳終止，未入庫：{reason}"),
+        ),
         Act::Sealed { .. } => words(
             "re-read from the store by a second service and found equal; SHA-256 and SM3 sealed",
             "封存：經獨立服務自存儲重讀，內容一致；SHA-256 與 SM3 摘要已封存",
@@ -128,5 +132,8 @@ fn incident(class: IncidentClass) -> (&'static str, &'static str) {
         IncidentClass::Clock => ("the recorder's clock is too far off", "執法記錄儀時鐘偏差過大"),
         IncidentClass::Enrolment => ("an enrolment code was used by two", "註冊碼被重複使用"),
         IncidentClass::LockDrift => ("a lock or hold is not what it must be", "鎖定或保全狀態異常"),
+        IncidentClass::ForeignVersion => {
+            ("the store holds a version or delete marker that is not ours", "存儲出現非本系統寫入之版本或刪除標記")
+        }
     }
 }

@@ -57,6 +57,14 @@ impl Evidence {
             Self::Unsigned(_) => Ok(None),
         }
     }
+
+    /// Start of the recording by the recorder's own clock, when it was said.
+    pub fn started_at_device(&self) -> Result<Option<DateTime>, SignatureError> {
+        match self {
+            Self::Declared(envelope) => Ok(envelope.peek::<Declaration>()?.started_at_device),
+            Self::Unsigned(statement) => Ok(Some(statement.started_at_device)),
+        }
+    }
 }
 
 #[cfg(test)]

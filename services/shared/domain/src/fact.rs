@@ -158,6 +158,19 @@ pub enum Act {
         /// The object that stays locked without a manifest, when there is one.
         original: Option<StoredObject>,
     },
+    /// An upload ended without an item, and what the store and the intake bucket still held of it was dropped.
+    UploadAbandoned {
+        /// The recorder whose file it was.
+        device: DeviceId,
+        /// The file, as declared.
+        file_name: String,
+        /// Bytes declared.
+        length: u64,
+        /// When anything last came for it, by the store's clock.
+        touched: Timestamp,
+        /// Why it was given up.
+        reason: String,
+    },
     /// 封存: the locked version was re-read and agreed.
     Sealed {
         /// The seal.
@@ -297,6 +310,7 @@ impl Act {
             Self::DockClosed { .. } => "dock_closed",
             Self::Deposited { .. } => "deposited",
             Self::DepositRejected { .. } => "deposit_rejected",
+            Self::UploadAbandoned { .. } => "upload_abandoned",
             Self::Sealed { .. } => "sealed",
             Self::PermitIssued { .. } => "permit_issued",
             Self::Derived { .. } => "derived",
@@ -333,6 +347,8 @@ pub enum IncidentClass {
     Clock,
     /// A lock or hold is not what it must be.
     LockDrift,
+    /// The store holds a version or a delete marker that no step of ours made, or that nobody was given a receipt for.
+    ForeignVersion,
     /// Somebody tried to become a station with a code that was used by another.
     Enrolment,
 }
@@ -347,6 +363,7 @@ impl IncidentClass {
             Self::StoreFault => "store_fault",
             Self::Clock => "clock",
             Self::LockDrift => "lock_drift",
+            Self::ForeignVersion => "foreign_version",
             Self::Enrolment => "enrolment",
         }
     }

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 
 /// Why a text is not an identifier.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not a {kind}: expected 1 to {max} characters of {alphabet}")]
+#[error("`{text}` is not {kind}: expected 1 to {max} characters of {alphabet}")]
 pub struct IdError {
-    /// Which identifier was expected, in words.
+    /// Which identifier was expected, in words with their article.
     pub kind: &'static str,
     /// The offending text, shortened and escaped for display.
     pub text: String,
@@ -91,52 +91,52 @@ fn upper(c: char) -> bool {
 
 token!(
     /// 機關: an agency under one regulation, such as `E` for the traffic police.
-    TenantId, "tenant id", 16, "A-Z, 0-9 and _", upper
+    TenantId, "a tenant id", 16, "A-Z, 0-9 and _", upper
 );
 token!(
     /// 採集站: where recorders dock.
-    StationId, "station id", 32, "A-Z, 0-9 and _", upper
+    StationId, "a station id", 32, "A-Z, 0-9 and _", upper
 );
 token!(
     /// 執法記錄儀編號: the recorder (E-12.2).
-    DeviceId, "device number", 32, "A-Z, 0-9 and _", upper
+    DeviceId, "a device number", 32, "A-Z, 0-9 and _", upper
 );
 token!(
     /// 警員信息: the recorder's wearer, by number (C-10.2, E-12.2).
-    OfficerId, "officer number", 32, "A-Z, 0-9 and _", upper
+    OfficerId, "an officer number", 32, "A-Z, 0-9 and _", upper
 );
 token!(
     /// One continuous act of recording on one device.
-    RecordingId, "recording id", 48, "A-Z, 0-9 and _", upper
+    RecordingId, "a recording id", 48, "A-Z, 0-9 and _", upper
 );
 token!(
     /// A person who signs in: the `sub` claim of their token.
-    PersonId, "person id", 64, "A-Z, a-z, 0-9, ., _, @ and -",
+    PersonId, "a person id", 64, "A-Z, a-z, 0-9, ., _, @ and -",
     |c: char| c.is_ascii_alphanumeric() || "._@-".contains(c)
 );
 token!(
     /// One connection of a recorder to a station, chosen by the dock.
-    DockingId, "docking id", 36, "a-z, 0-9 and -",
+    DockingId, "a docking id", 36, "a-z, 0-9 and -",
     |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-'
 );
 token!(
     /// One upload of one item at ingest; a lost session gets a new one.
-    UploadId, "upload id", 36, "a-f, 0-9 and -",
+    UploadId, "an upload id", 36, "a-f, 0-9 and -",
     |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c) || c == '-'
 );
 token!(
     /// 單位: a node of the tenant's tree as a path, such as `NANJING/XUANWU/01`.
-    UnitPath, "unit path", 128, "A-Z, 0-9 and _ in parts joined by single slashes",
+    UnitPath, "a unit path", 128, "A-Z, 0-9 and _ in parts joined by single slashes",
     |c: char| upper(c) || c == '/'
 );
 token!(
     /// One custody fact; see [`crate::fact`].
-    FactId, "fact id", 96, "a-z, 0-9, _ and -",
+    FactId, "a fact id", 96, "a-z, 0-9, _ and -",
     |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-'
 );
 token!(
     /// One legal hold: a reason on a list of items.
-    HoldId, "hold id", 36, "a-f, 0-9 and -",
+    HoldId, "a hold id", 36, "a-f, 0-9 and -",
     |c: char| c.is_ascii_digit() || ('a'..='f').contains(&c) || c == '-'
 );
 
@@ -181,7 +181,7 @@ impl Segment {
     /// Takes decimal digits as a segment number.
     pub fn parse(text: &str) -> Result<Self, IdError> {
         text.parse().map(Self).map_err(|_| IdError {
-            kind: "segment number",
+            kind: "a segment number",
             text: text.escape_debug().take(64).collect(),
             max: 5,
             alphabet: "digits, at most 65535",
@@ -214,5 +214,12 @@ mod tests {
             assert!(DeviceId::parse(text).is_err(), "{text:?}");
         }
         assert!(DeviceId::parse("DSJ00012").is_ok());
+    }
+
+    #[test]
+    fn a_refusal_is_a_sentence() {
+        let error = OfficerId::parse("p 1").expect_err("not one").to_string();
+        assert_eq!(error, "`p 1` is not an officer number: expected 1 to 32 characters of A-Z, 0-9 and _");
+        assert!(UnitPath::parse("").expect_err("not one").to_string().contains("is not a unit path: "));
     }
 }

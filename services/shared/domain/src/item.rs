@@ -155,7 +155,7 @@ pub enum CodeError {
     },
 }
 
-fn parse_variant(text: &str) -> Option<Variant> {
+pub(crate) fn parse_variant(text: &str) -> Option<Variant> {
     let hex = text.strip_prefix('V')?;
     let legal = hex.len() == 16 && hex.chars().all(|c| c.is_ascii_digit() || ('A'..='F').contains(&c));
     legal.then(|| Variant(hex.to_owned()))

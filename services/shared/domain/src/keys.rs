@@ -15,8 +15,8 @@ use crate::{
     calendar,
     digest::{Crc64, Root},
     fact::{Fact, Subject},
-    ids::{StationId, TenantId, UploadId},
-    item::{ItemKey, UnifiedCode},
+    ids::{DeviceId, DockingId, RecordingId, Segment, StationId, TenantId, UploadId},
+    item::{ItemKey, UnifiedCode, parse_variant},
 };
 
 /// Names of the buckets, from configuration.
@@ -126,6 +126,13 @@ pub fn sessions_of_day(day: Date) -> String {
 /// The prefix of all sessions.
 pub const SESSIONS: &str = "sessions/";
 
+/// The day a session began on, from its key.
+#[must_use]
+pub fn day_of_session(key: &str) -> Option<Date> {
+    let mut names = key.strip_prefix(SESSIONS)?.splitn(4, '/');
+    Date::new(names.next()?.parse().ok()?, names.next()?.parse().ok()?, names.next()?.parse().ok()?).ok()
+}
+
 /// The signed register of stations.
 pub const STATION_REGISTER: &str = "stations/register.json";
 
@@ -198,6 +205,58 @@ pub fn derivation(key: &ItemKey) -> String {
     format!("{}derivation.json", derived(key))
 }
 
+/// The upload that an object under `footage/`, `outboards/`, `rejected/` or `sessions/` belongs to.
+#[must_use]
+pub fn upload_of(key: &str) -> Option<UploadId> {
+    let folders = ["footage/", "outboards/", "rejected/", SESSIONS];
+    folders.iter().find(|folder| key.starts_with(**folder))?;
+    let name = key.rsplit('/').next()?;
+    UploadId::parse(name.strip_suffix(".json").unwrap_or(name)).ok()
+}
+
+/// The item that a manifest, seal, mismatch report or permit belongs to, from its key.
+#[must_use]
+pub fn item_of(key: &str) -> Option<ItemKey> {
+    let folders = [MANIFESTS, "seals/", "mismatches/", "permits/"];
+    let path = folders.iter().find_map(|folder| key.strip_prefix(folder))?.strip_suffix(".json")?;
+    let mut names = path.split('/');
+    let (tenant, device, recording, last) = (names.next()?, names.next()?, names.next()?, names.next()?);
+    let (segment, variant) = match last.split_once('-') {
+        Some((segment, variant)) => (segment, Some(parse_variant(variant)?)),
+        None => (last, None),
+    };
+    let parsed = ItemKey {
+        tenant: TenantId::parse(tenant).ok()?,
+        device: DeviceId::parse(device).ok()?,
+        recording: RecordingId::parse(recording).ok()?,
+        segment: Segment::parse(segment).ok()?,
+        variant,
+    };
+    (item_path(&parsed) == path).then_some(parsed)
+}
+
+/// The agency and the subject of a fact, from its key.
+#[must_use]
+pub fn subject_of(key: &str) -> Option<(Option<TenantId>, Subject)> {
+    let names: Vec<&str> = key.strip_prefix(FACTS)?.split('/').collect();
+    let day = |y: &str, m: &str, d: &str| Date::new(y.parse().ok()?, m.parse().ok()?, d.parse().ok()?).ok();
+    match names.as_slice() {
+        ["items", y, m, d, code, _] => {
+            let code = UnifiedCode::parse(code).ok()?;
+            Some((Some(code.key().tenant.clone()), Subject::Item { code, day: day(y, m, d)? }))
+        }
+        ["dockings", tenant, station, docking, _] => {
+            let (station, docking) = (StationId::parse(station).ok()?, DockingId::parse(docking).ok()?);
+            Some((TenantId::parse(tenant).ok(), Subject::Docking { station, docking }))
+        }
+        ["uploads", tenant, upload, _] => {
+            Some((TenantId::parse(tenant).ok(), Subject::Upload { upload: UploadId::parse(upload).ok()? }))
+        }
+        ["catalogue", y, m, d, _] => Some((None, Subject::Catalogue { day: day(y, m, d)? })),
+        _ => None,
+    }
+}
+
 fn item_path(key: &ItemKey) -> String {
     let ItemKey { tenant, device, recording, segment, variant } = key;
     let variant = variant.as_ref().map(|v| format!("-V{}", v.as_str())).unwrap_or_default();
@@ -226,5 +285,38 @@ mod tests {
         let key = tail(&upload, 8 << 20, 77);
         assert_eq!(parse_tail(&key), Some((8 << 20, 77)));
         assert!(key.starts_with(&tails(&upload)));
+    }
+
+    #[test]
+    fn keys_tell_whose_they_are() {
+        let (upload, began) = (UploadId::parse("0192-ab").expect("upload"), Timestamp::UNIX_EPOCH);
+        for key in
+            [original(&upload, began), outboard(&upload, began), rejected(&upload, began), session(&upload, began)]
+        {
+            assert_eq!(upload_of(&key), Some(upload.clone()), "{key}");
+            assert_eq!(item_of(&key), None, "{key}");
+        }
+        assert_eq!(day_of_session(&session(&upload, began)), Some(jiff::civil::date(1970, 1, 1)));
+        let first = UnifiedCode::parse("E-DSJ00012-20261123091500_0007-00-V").expect("code").key().clone();
+        for item in [first.variant_of(&Root::of(b"other")), first] {
+            for key in [manifest(&item), seal(&item), mismatch(&item), permit(&item)] {
+                assert_eq!(item_of(&key), Some(item.clone()), "{key}");
+                assert_eq!(upload_of(&key), None, "{key}");
+            }
+        }
+        for strange in ["manifests/E/DSJ00012/1.json", "manifests/E/D/R/00/x.json", "seals/E/D/R/0.json", "other/x"] {
+            assert_eq!((item_of(strange), upload_of(strange)), (None, None), "{strange}");
+        }
+    }
+
+    #[test]
+    fn a_facts_key_tells_its_subject() {
+        for line in include_str!("../golden/facts.jsonl").lines() {
+            let stated: Fact = serde_json::from_str(line).expect("fact");
+            let (tenant, subject) = subject_of(&fact(&stated)).expect("subject");
+            assert_eq!(subject, stated.subject);
+            assert!(tenant.is_none_or(|tenant| tenant == stated.tenant));
+        }
+        assert_eq!(subject_of("facts/x"), None);
     }
 }

@@ -1,5 +1,6 @@
 //! The admin port: liveness, readiness and metrics over plain HTTP, for the cluster only.
 
+mod checks;
 mod health;
 
 use std::net::SocketAddr;

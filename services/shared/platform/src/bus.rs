@@ -7,13 +7,15 @@
 //! 2. [`Bus::verify`]: does the server sync every message before it acknowledges?
 //! 3. [`Bus::announce`]: tell the others, and wait until the bus has it.
 //! 4. [`topology`], [`Bus::provision`]: streams and consumers; [`permissions`]: who may do what.
-//! 5. [`crate::worker`]: acting on what is announced.
+//! 5. [`Bus::hears`]: is there a consumer for this service?
+//! 6. [`crate::worker`]: acting on what is announced.
 
 mod announce;
 mod args;
 mod connect;
 pub mod dead;
 mod delivered;
+mod hears;
 mod metrics;
 pub mod permissions;
 mod provision;
@@ -27,6 +29,7 @@ use async_nats::{Client, connection::State, jetstream};
 
 pub use announce::BusError;
 pub use args::BusArgs;
+pub use hears::DeafError;
 pub use provision::ProvisionError;
 pub use verify::VerifyError;
 

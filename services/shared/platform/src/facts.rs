@@ -13,6 +13,7 @@ use crate::{
     clock::Clock,
     lifecycle::Lifecycle,
     vault::{StoreError, Vault, documents::Created},
+    worker::Fault,
 };
 
 /// How long facts stay locked.
@@ -54,6 +55,16 @@ pub enum FactError {
     /// The bus. The fact is durable; a reconciler announces it again.
     #[error(transparent)]
     Bus(#[from] BusError),
+}
+
+/// What is durable is announced when the bus is back.
+impl From<FactError> for Fault {
+    fn from(error: FactError) -> Self {
+        match error {
+            FactError::Store(error) => error.into(),
+            FactError::Bus(error) => Self::retry(error.into()),
+        }
+    }
 }
 
 impl FactLog {

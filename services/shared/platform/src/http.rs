@@ -40,8 +40,16 @@ mod tests {
     use tower::ServiceExt as _;
     use tracing_subscriber::layer::SubscriberExt as _;
 
-    use super::{extract::Json, *};
+    use super::{
+        extract::{Json, Path, Query},
+        *,
+    };
     use crate::telemetry::Metrics;
+
+    #[derive(serde::Deserialize)]
+    struct Asked {
+        limit: u8,
+    }
 
     async fn call(router: Router, request: Request<Body>) -> (StatusCode, String, serde_json::Value) {
         let response = router.oneshot(request).await.expect("infallible");
@@ -54,6 +62,10 @@ mod tests {
     fn router(metrics: &Metrics) -> Router {
         let routes = Router::new()
             .route("/items/{code}", get(async || "item"))
+            .route(
+                "/pages/{number}",
+                get(async |Path(_): Path<u32>, Query(asked): Query<Asked>| asked.limit.to_string()),
+            )
             .route("/items", post(async |Json(_): Json<Vec<u8>>| "made"))
             .route("/bug", get(async || -> &'static str { panic!("bug") }));
         dress(routes, &metrics.meter())
@@ -70,6 +82,9 @@ mod tests {
             (request("GET", "/nothing").body(Body::empty()), 404, "not-found"),
             (request("DELETE", "/items/1").body(Body::empty()), 405, "method-not-allowed"),
             (request("POST", "/items").body(Body::from("[]")), 415, "unsupported-media-type"),
+            (request("GET", "/pages/first?limit=1").body(Body::empty()), 400, "bad-request"),
+            (request("GET", "/pages/1?limit=some").body(Body::empty()), 400, "bad-request"),
+            (request("GET", "/pages/1").body(Body::empty()), 400, "bad-request"),
             (json("[1,"), 400, "bad-request"),
             (json("{}"), 422, "unprocessable"),
             (request("GET", "/bug").body(Body::empty()), 500, "internal"),

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use custos_domain::policy::PolicySet;
+use axum::http::StatusCode;
+use custos_domain::policy::{PolicyError, PolicySet};
 
-use crate::config::ConfigError;
+use crate::{config::ConfigError, http::Problem, worker::Fault};
 
 /// Where the policies are.
 #[derive(Debug, Clone, clap::Args)]
@@ -32,4 +33,17 @@ pub fn load(args: &PolicyArgs) -> Result<PolicySet, ConfigError> {
     }
     files.sort();
     PolicySet::load(files.iter().map(|(name, text)| (name.as_str(), text.as_str()))).map_err(|e| wrong(e.to_string()))
+}
+
+/// A missing policy file is for a person to add.
+impl From<PolicyError> for Fault {
+    fn from(error: PolicyError) -> Self {
+        Self::blocked(error.into())
+    }
+}
+
+impl From<PolicyError> for Problem {
+    fn from(error: PolicyError) -> Self {
+        Self::new(StatusCode::CONFLICT, "no-policy", "No policy", error.to_string())
+    }
 }

@@ -12,7 +12,10 @@ use tokio::{sync::Notify, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
-use crate::telemetry::{counter, meter};
+use crate::{
+    lifecycle::Lifecycle,
+    telemetry::{counter, meter},
+};
 
 /// A sweep: its name, and how often it runs.
 #[derive(Debug)]
@@ -47,6 +50,21 @@ impl Sweep {
     /// What makes it run now.
     pub fn trigger(&self) -> Trigger {
         self.now.clone()
+    }
+
+    /// [`Sweep::run`] over `state`, as a part of the service: it stops with it.
+    pub fn spawn<T, R, F, E>(self, lifecycle: &Lifecycle, state: &Arc<T>, mut round: R)
+    where
+        T: Send + Sync + 'static,
+        R: FnMut(Arc<T>) -> F + Send + 'static,
+        F: Future<Output = Result<(), E>> + Send,
+        E: Display + Send,
+    {
+        let (state, soft) = (Arc::clone(state), lifecycle.soft().clone());
+        lifecycle.spawn(self.name, async move {
+            self.run(soft, || round(Arc::clone(&state))).await;
+            Ok(())
+        });
     }
 
     /// Runs one round after the other until `soft` is cancelled, the first at once. A round under way is finished; a round that
@@ -160,6 +178,18 @@ mod tests {
         soft.cancel();
         running.await.expect("ends");
         assert_eq!(rounds.after(1000).await, 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn as_a_part_of_the_service_it_runs_over_its_state_and_stops_with_it() {
+        let (lifecycle, rounds) = (Lifecycle::new(), Arc::new(AtomicU32::new(0)));
+        Sweep::new("test", EVERY).spawn(&lifecycle, &rounds, |rounds| async move {
+            rounds.fetch_add(1, SeqCst);
+            Ok::<(), &str>(())
+        });
+        tokio::time::sleep(EVERY * 3 / 2).await;
+        assert_eq!(rounds.load(SeqCst), 2);
+        assert_eq!(lifecycle.drain(EVERY, std::future::pending()).await, crate::lifecycle::Drained::Softly);
     }
 
     #[test]

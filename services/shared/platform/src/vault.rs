@@ -9,7 +9,8 @@
 //! 4. [`locks`]: dated COMPLIANCE locks, which only ever grow.
 //! 5. [`files`]: derivatives, unlocked.
 //! 6. [`doors`]: legal holds, and the few deletes there are (intake and derived only).
-//! 7. [`listing`]: walks by prefix.
+//! 7. [`listing`]: walks by prefix; [`versions`]: walks over everything there is.
+//! 8. [`skew`]: is the clock that lock dates are computed from the store's?
 
 pub mod documents;
 pub mod doors;
@@ -20,6 +21,8 @@ pub mod locks;
 mod metrics;
 pub mod multipart;
 pub mod read;
+pub mod skew;
+pub mod versions;
 
 use std::{future::Future, path::PathBuf, time::Duration};
 
@@ -145,7 +148,7 @@ impl Vault {
     /// The store's clock by its `Date` header, in whole seconds.
     ///
     /// Lock dates are judged by the store's clock, so whoever computes one must know how far apart the two are.
-    pub async fn clock(&self) -> Result<Timestamp, StoreError> {
+    async fn clock(&self) -> Result<Timestamp, StoreError> {
         let unavailable = |detail: String| StoreError::Unavailable { operation: "Date", detail };
         let answer = self.http.head(&self.endpoint).send().await.map_err(|e| unavailable(e.to_string()))?;
         let date = answer.headers().get("date").and_then(|v| v.to_str().ok()).unwrap_or_default();

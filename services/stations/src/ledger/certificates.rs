@@ -3,14 +3,12 @@
 use std::collections::HashSet;
 
 use custos_domain::dsse::KeyId;
+use custos_platform::db::Moment;
 use jiff::{SignedDuration, Timestamp};
 use sqlx::{FromRow, PgTransaction, Row as _, postgres::PgRow};
 
 use super::{Ledger, stations::Station};
-use crate::{
-    authority::{Issued, Revoked},
-    moment::Moment,
-};
+use crate::authority::{Issued, Revoked};
 
 /// How long a revoked certificate stays on the list after its end (RFC 5280, 3.3: at least one list beyond it).
 const LINGER: SignedDuration = SignedDuration::from_hours(24);

@@ -1,11 +1,11 @@
 //! Who may enrol.
 
 use custos_domain::ids::{PersonId, StationId, TenantId};
+use custos_platform::db::Moment;
 use jiff::Timestamp;
 use sqlx::{FromRow, PgTransaction, Row as _, postgres::PgRow};
 
 use super::{Ledger, parsed, stations::Station};
-use crate::moment::Moment;
 
 /// A code as kept: without itself.
 #[derive(Debug, Clone, PartialEq, Eq)]

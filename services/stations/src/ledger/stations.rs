@@ -1,11 +1,11 @@
 //! Who is registered.
 
 use custos_domain::ids::{PersonId, StationId, TenantId, UnitPath};
+use custos_platform::db::Moment;
 use jiff::Timestamp;
 use sqlx::{FromRow, PgTransaction, Row as _, postgres::PgRow};
 
 use super::{Ledger, parsed};
-use crate::moment::Moment;
 
 /// A station as registered.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use super::*;
 const GOLDEN: &str = include_str!("../../golden/facts.jsonl");
 
 /// Every act there is. A new one gets a line here and a golden fact.
-const ACTS: [&str; 22] = [
+const ACTS: [&str; 23] = [
     "catalogue_searched",
     "deposit_rejected",
     "deposited",
@@ -28,6 +28,7 @@ const ACTS: [&str; 22] = [
     "station_registered",
     "station_renewed",
     "station_revoked",
+    "upload_abandoned",
 ];
 
 #[test]

@@ -51,7 +51,7 @@ impl Rules {
 pub fn recording_from_digest(blake3_hex: &str) -> Result<RecordingId, IdError> {
     let digits = blake3_hex.get(..16).filter(|digits| digits.bytes().all(|b| b.is_ascii_hexdigit()));
     let digits = digits.ok_or_else(|| IdError {
-        kind: "BLAKE3 digest",
+        kind: "a BLAKE3 digest",
         text: blake3_hex.escape_debug().take(64).collect(),
         max: 64,
         alphabet: "hexadecimal digits, at least 16",

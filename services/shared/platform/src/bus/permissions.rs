@@ -13,7 +13,18 @@ pub const PROVISIONER: &str = "provisioner";
 
 /// The acts each service announces.
 pub const ANNOUNCES: [(&str, &[&str]); 7] = [
-    ("ingest", &["dock_opened", "dock_closed", "deposited", "deposit_rejected", "permit_issued", "incident_opened"]),
+    (
+        "ingest",
+        &[
+            "dock_opened",
+            "dock_closed",
+            "deposited",
+            "deposit_rejected",
+            "upload_abandoned",
+            "permit_issued",
+            "incident_opened",
+        ],
+    ),
     ("hashing", &["sealed", "incident_opened"]),
     ("transcode", &["derived"]),
     ("retention", &["lock_extended", "incident_opened"]),
@@ -73,7 +84,12 @@ impl Permissions {
             }
         }
         if CONSUMERS.iter().any(|consumer| consumer.service == user) {
-            publish.extend([topology::next_subject(user), topology::ack_subject(user), topology::dead_subject(user)]);
+            publish.extend([
+                topology::next_subject(user),
+                topology::info_subject(user),
+                topology::ack_subject(user),
+                topology::dead_subject(user),
+            ]);
         }
         Ok(Self { publish, subscribe: vec![format!("{}.>", inbox_prefix(user))] })
     }
@@ -162,6 +178,7 @@ mod tests {
                 "custos.v1.*.*.sealed",
                 "custos.v1.*.*.incident_opened",
                 "$JS.API.CONSUMER.MSG.NEXT.FOOTAGE.hashing",
+                "$JS.API.CONSUMER.INFO.FOOTAGE.hashing",
                 "$JS.ACK.FOOTAGE.hashing.>",
                 "custos.dead.hashing",
             ]

@@ -59,6 +59,11 @@ pub(super) fn next_subject(consumer: &str) -> String {
     format!("$JS.API.CONSUMER.MSG.NEXT.{FOOTAGE}.{consumer}")
 }
 
+/// Where is told what a consumer is.
+pub(super) fn info_subject(consumer: &str) -> String {
+    format!("$JS.API.CONSUMER.INFO.{FOOTAGE}.{consumer}")
+}
+
 /// Where a consumer hears what became of a message.
 pub(super) fn ack_subject(consumer: &str) -> String {
     format!("$JS.ACK.{FOOTAGE}.{consumer}.>")

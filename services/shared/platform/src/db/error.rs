@@ -1,4 +1,4 @@
-use crate::worker::Fault;
+use crate::{http::Problem, worker::Fault};
 
 /// Why the database did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +40,13 @@ impl From<sqlx::Error> for DbError {
 impl From<DbError> for Fault {
     fn from(error: DbError) -> Self {
         if error.is_permanent() { Self::reject(error.into()) } else { Self::retry(error.into()) }
+    }
+}
+
+/// 503 with whatever may pass or a person may mend; data that can never be stored are our fault.
+impl From<DbError> for Problem {
+    fn from(error: DbError) -> Self {
+        if error.is_permanent() { Self::internal(&error.into()) } else { Self::away("the database", &error) }
     }
 }
 
@@ -95,6 +102,8 @@ mod tests {
         assert_eq!(class(&["42P01", "23503", "57014", "42501", ""]), [Class::Other; 5]);
         assert!(matches!(Fault::from(DbError::Data(sqlx::Error::RowNotFound)), Fault::Reject { .. }));
         assert!(matches!(Fault::from(DbError::Other(sqlx::Error::RowNotFound)), Fault::Retry { .. }));
+        assert_eq!(Problem::from(DbError::Data(sqlx::Error::RowNotFound)).status().as_u16(), 500);
+        assert_eq!(Problem::from(DbError::Conflict(sqlx::Error::RowNotFound)).status().as_u16(), 503);
         assert!(matches!(DbError::from(sqlx::Error::PoolTimedOut), DbError::Away(_)));
     }
 }

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::Instrument as _;
 
 use super::DbError;
-use crate::{backoff::Backoff, sweep::Trigger, telemetry};
+use crate::{backoff::Backoff, facts::FactLog, lifecycle::Lifecycle, sweep::Trigger, telemetry};
 use metrics::OutboxMetrics;
 
 /// The table, as every migration has it.
@@ -47,6 +47,19 @@ pub async fn put(tx: &mut PgConnection, fact: &Fact) -> Result<(), DbError> {
         .execute(tx)
         .await?;
     Ok(())
+}
+
+/// [`relay`] to the custody log and the bus, as the service's part `name` (such as `retention.outbox`): it stops with it.
+pub fn spawn_relay(name: &'static str, pool: PgPool, trigger: Trigger, facts: FactLog, lifecycle: &Lifecycle) {
+    let soft = lifecycle.soft().clone();
+    lifecycle.spawn(name, async move {
+        let state = |fact| {
+            let facts = facts.clone();
+            async move { facts.state_and_announce(&fact).await.map(drop) }
+        };
+        relay(pool, trigger, soft, state).await;
+        Ok(())
+    });
 }
 
 /// Brings facts from the outbox to `state` until `soft` is cancelled. `state` makes one fact durable and announces it; it may

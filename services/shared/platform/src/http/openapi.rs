@@ -4,8 +4,9 @@ use axum::{Json, Router, routing::get};
 use utoipa::{
     PartialSchema as _,
     openapi::{
-        Components, OpenApi,
-        security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+        Components, Content, OpenApi, PathItem, Ref, ResponseBuilder,
+        path::Operation,
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
     },
 };
 
@@ -35,7 +36,32 @@ pub fn complete(mut api: OpenApi) -> OpenApi {
         extensions: None,
     };
     components.add_security_scheme(CERTIFICATE, certificate);
+    api.paths.paths.values_mut().flat_map(operations).for_each(add_common_answers);
     api
+}
+
+/// What the platform answers before or instead of a handler, and no description has to repeat: who is asking is not known or not
+/// let in, something we need is away.
+fn add_common_answers(operation: &mut Operation) {
+    let asks_for = |scheme: &str| {
+        let requirement = SecurityRequirement::new(scheme, Vec::<String>::new());
+        operation.security.iter().flatten().any(|asked| *asked == requirement)
+    };
+    let common = [
+        ("401", "Sign-in needed", asks_for(TOKEN)),
+        ("403", "Client certificate needed", asks_for(CERTIFICATE)),
+        ("503", "Temporarily unavailable", asks_for(TOKEN) || asks_for(CERTIFICATE)),
+    ];
+    for (status, words, _) in common.into_iter().filter(|(.., applies)| *applies) {
+        let problem = Content::new(Some(Ref::from_schema_name("Problem")));
+        let answer = ResponseBuilder::new().description(words).content("application/json", problem).build();
+        operation.responses.responses.entry(status.to_owned()).or_insert_with(|| answer.into());
+    }
+}
+
+fn operations(path: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let PathItem { get, put, post, delete, head, patch, .. } = path;
+    [get, put, post, delete, head, patch].into_iter().flatten()
 }
 
 #[cfg(test)]
@@ -58,6 +84,11 @@ mod tests {
         let answer = &api["paths"]["/items"]["get"]["responses"]["404"]["content"];
         let body = answer.as_object().and_then(|kinds| kinds.values().next()).expect("a body");
         assert_eq!(body["schema"]["$ref"], "#/components/schemas/Problem");
+        for common in ["401", "503"] {
+            let answer = &api["paths"]["/items"]["get"]["responses"][common]["content"]["application/json"];
+            assert_eq!(answer["schema"]["$ref"], "#/components/schemas/Problem", "{common}");
+        }
+        assert!(api["paths"]["/items"]["get"]["responses"]["403"].is_null(), "that is for stations");
         let properties = &api["components"]["schemas"]["Problem"]["properties"];
         for field in ["type", "title", "status", "detail", "trace_id"] {
             assert!(properties[field].is_object(), "{properties}");

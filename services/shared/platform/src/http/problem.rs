@@ -15,6 +15,9 @@ use utoipa::ToSchema;
 
 use crate::telemetry::current_trace_id;
 
+/// When to ask again for what is away now.
+const SOON: Duration = Duration::from_secs(5);
+
 /// An error as an HTTP answer. `detail` speaks to the caller and says what to do.
 #[derive(Debug, Clone)]
 pub struct Problem(Box<Parts>);
@@ -86,6 +89,12 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "bad-request", "Bad request", detail)
     }
 
+    /// 400: the parameter `name` of the path, the query or the headers cannot be read. One that can be read, but whose value is
+    /// not accepted, is [`Problem::unprocessable`].
+    pub fn unreadable(name: &str, why: &dyn std::fmt::Display) -> Self {
+        Self::bad_request(format!("{name}: {why}"))
+    }
+
     /// 401: who is asking is not known. `challenge` is the `WWW-Authenticate` header (RFC 9110 11.6.1).
     pub fn unauthenticated(challenge: HeaderValue, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, "unauthenticated", "Sign-in needed", detail)
@@ -127,6 +136,12 @@ impl Problem {
     pub fn unavailable(detail: impl Into<String>, retry_after: Duration) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Temporarily unavailable", detail)
             .retry_after(retry_after)
+    }
+
+    /// 503: `what` we need (such as `the store`) is away. Logs `error`; the caller learns nothing of its addresses.
+    pub fn away(what: &str, error: &dyn std::fmt::Display) -> Self {
+        tracing::warn!(%error, "request failed");
+        Self::unavailable(format!("{what} is not available; send the same request again in a few seconds"), SOON)
     }
 
     /// 500: our fault. Logs `error` with its causes; the caller learns nothing but how to ask for help.

@@ -4,6 +4,8 @@ use crate::backoff::Backoff;
 
 /// Between tries of one message. Waits longer than this are records with a date, not messages.
 const BETWEEN_TRIES: Backoff = Backoff { first: Duration::from_secs(1), most: Duration::from_mins(5) };
+/// Between tries of a message that waits for a person.
+pub(super) const WHILE_BLOCKED: Duration = Duration::from_mins(1);
 
 /// Why a handler did not do what it was asked, and what is to become of the message. The author decides at every `?`.
 #[derive(Debug)]
@@ -13,6 +15,13 @@ pub enum Fault {
         /// How long to wait, at most five minutes; longer with every delivery when not given.
         after: Option<Duration>,
         /// What went wrong.
+        source: anyhow::Error,
+    },
+    /// It goes well as soon as a person has mended what is around it: a credential, a permission, a policy file, a clock. The
+    /// message comes again every minute and each try is a warning; as a dead letter it would be lost to a fault that is none of
+    /// its own.
+    Blocked {
+        /// What is wrong, and what to mend.
         source: anyhow::Error,
     },
     /// It will never go well: the message becomes a dead letter for a person to look at.
@@ -33,6 +42,11 @@ impl Fault {
         Self::Retry { after: Some(after), source }
     }
 
+    /// It goes well once a person has mended what `source` names.
+    pub fn blocked(source: anyhow::Error) -> Self {
+        Self::Blocked { source }
+    }
+
     /// It will never go well.
     pub fn reject(source: anyhow::Error) -> Self {
         Self::Reject { source }
@@ -46,7 +60,7 @@ impl Fault {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (Self::Retry { source, .. } | Self::Reject { source }) = self;
+        let (Self::Retry { source, .. } | Self::Blocked { source } | Self::Reject { source }) = self;
         write!(f, "{source:#}")
     }
 }

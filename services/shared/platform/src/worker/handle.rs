@@ -8,6 +8,7 @@ use tracing::{Instrument as _, Span};
 
 use super::{
     Delivery, Fault,
+    fault::WHILE_BLOCKED,
     metrics::{Outcome, WorkerMetrics},
 };
 use crate::{
@@ -68,12 +69,19 @@ where
                 Outcome::Done
             }
             Err(Fault::Reject { source }) => self.reject(delivered, &source).await,
+            Err(Fault::Blocked { source }) => {
+                let delay = self.unless_stopping(WHILE_BLOCKED);
+                delivered.again(delay).await;
+                tracing::warn!(
+                    error = format!("{source:#}"),
+                    deliveries,
+                    ?delay,
+                    "a person must mend this; trying again until then"
+                );
+                Outcome::Retry
+            }
             Err(Fault::Retry { after, source }) => {
-                let delay = if self.soft.is_cancelled() {
-                    Duration::ZERO
-                } else {
-                    Fault::delay(after, deliveries, rand::random())
-                };
+                let delay = self.unless_stopping(Fault::delay(after, deliveries, rand::random()));
                 delivered.again(delay).await;
                 let error = format!("{source:#}");
                 if deliveries < MANY_DELIVERIES {
@@ -84,6 +92,11 @@ where
                 Outcome::Retry
             }
         }
+    }
+
+    /// The delay, or none while the service stops: somebody else may do it now.
+    fn unless_stopping(&self, delay: Duration) -> Duration {
+        if self.soft.is_cancelled() { Duration::ZERO } else { delay }
     }
 
     /// Ends a message only after its dead letter is safe.
