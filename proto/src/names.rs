@@ -87,11 +87,13 @@ pub enum Kind {
     Station,
     /// The catalogue.
     Catalogue,
+    /// The store.
+    Store,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Video,
         Self::Photo,
         Self::Audio,
@@ -100,6 +102,7 @@ impl Kind {
         Self::Upload,
         Self::Station,
         Self::Catalogue,
+        Self::Store,
     ];
 
     /// What `fact` is about, as far as the fact itself says.
@@ -112,6 +115,7 @@ impl Kind {
             (Subject::Upload { .. }, _) => Self::Upload,
             (Subject::Station { .. }, _) => Self::Station,
             (Subject::Catalogue { .. }, _) => Self::Catalogue,
+            (Subject::Store { .. }, _) => Self::Store,
         }
     }
 
@@ -133,6 +137,7 @@ impl Kind {
             Self::Upload => "upload",
             Self::Station => "station",
             Self::Catalogue => "catalogue",
+            Self::Store => "store",
         }
     }
 

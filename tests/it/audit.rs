@@ -42,7 +42,7 @@ async fn told(site: &Site, class: &str, key: &str, words: &str) -> anyhow::Resul
 
 /// Waits for the end of a round that began after now: a round is over in a second, and the next begins a second later.
 async fn another_round(site: &Site) -> anyhow::Result<()> {
-    let now = Clock::system().now().as_second() as f64;
+    let now = Clock::system().now().as_duration().as_secs_f64();
     eventually("another round", LONG, || async {
         anyhow::ensure!(site.metric(Part::Ingest, "custos_reconcile_round_end", "store").await? > now + 4.0);
         Ok(())

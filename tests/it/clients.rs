@@ -96,7 +96,7 @@ fn statement(manifest: &Manifest) -> anyhow::Result<&Statement> {
 
 /// Waits for the erase permit: the store was read again by another service, and it agreed.
 async fn permitted(tus: &Tus, upload: &str) -> anyhow::Result<()> {
-    eventually("the permit", Duration::from_secs(60), || async {
+    eventually("the permit", Duration::from_mins(1), || async {
         let permit = tus.get(upload, "permit").await?;
         ensure!(permit.status == 200, "{permit:?}");
         Ok(())

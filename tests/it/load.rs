@@ -121,7 +121,7 @@ async fn a_units_flood_of_slow_uploads_does_not_keep_another_unit_out() -> anyho
     })
     .await?;
     let in_use = site.metric(Part::Ingest, "custos_ingest_budget_in_use", "").await?;
-    assert!((56.0..=64.0).contains(&(in_use / (1 << 20) as f64)), "{in_use}");
+    assert!((56.0..=64.0).contains(&(in_use / f64::from(1 << 20))), "{in_use}");
     eventually("somebody waits", LONG, || async {
         anyhow::ensure!(site.metric(Part::Ingest, "custos_ingest_waiting_for_budget", "NANJING/XUANWU").await? > 0.0);
         Ok(())

@@ -12,7 +12,7 @@ const PAIRS: usize = 2;
 const BATCH: usize = 12;
 
 #[tokio::test]
-async fn every_request_of_ingest_to_the_store_refused_or_its_reply_lost_and_a_sample_of_the_rest() -> anyhow::Result<()>
+async fn every_request_of_ingest_to_the_store_fails_or_loses_its_reply_and_a_sample_of_the_rest() -> anyhow::Result<()>
 {
     let mut stage = Stage::start().await?;
     let counts = stage.count().await?;
@@ -20,7 +20,7 @@ async fn every_request_of_ingest_to_the_store_refused_or_its_reply_lost_and_a_sa
 
     let cheap = points::all(&counts, |point| {
         (point.service, point.target) == (Part::Ingest, Target::Store)
-            && matches!(point.kind, Kind::Refuse | Kind::Drop)
+            && matches!(point.kind, Kind::Outage | Kind::Drop)
     });
     assert!(cheap.len() > 20, "only {} points", cheap.len());
     for batch in cheap.chunks(BATCH) {

@@ -8,7 +8,7 @@
 //!    [`foreign`]: other people's tus clients; [`replica`]: a second ingest.
 //! 5. [`store`], [`catalogue`], [`bus`]: looking at what became of it; [`store::Root`] tries what must fail.
 //! 6. [`history`]: the whole world after a run, against every invariant.
-//! 7. [`otlp`]: a collector for traces.
+//! 7. [`otlp`]: a collector for traces. [`liar`]: a store that drops lock headers.
 //! 8. [`bench`]: the benchmark, a command of its own.
 //! 9. [`proxy`]: what networks and servers do to connections, when a test says so.
 //! 10. [`sweep`]: every outgoing request of every service, struck one by one.
@@ -20,6 +20,7 @@ pub mod dock;
 pub mod enrolment;
 pub mod foreign;
 pub mod history;
+pub mod liar;
 pub mod otlp;
 pub mod proxy;
 pub mod recorder;

@@ -82,16 +82,22 @@ impl Site {
 
     /// The store with the administrator's credential, for looking.
     pub fn vault(&self) -> anyhow::Result<Vault> {
+        self.vault_of(Owner::Admin)
+    }
+
+    /// The store as somebody else has it.
+    pub fn vault_of(&self, owner: Owner) -> anyhow::Result<Vault> {
         let secrets = self.stack.secrets();
         let args = StoreArgs {
             s3_endpoint: self.stack.s3_endpoint(),
             s3_region: "us-east-1".to_owned(),
-            s3_access_key_file: secrets.file(Owner::Admin, Secret::S3AccessKey),
-            s3_secret_key_file: secrets.file(Owner::Admin, Secret::S3SecretKey),
+            s3_access_key_file: secrets.file(owner, Secret::S3AccessKey),
+            s3_secret_key_file: secrets.file(owner, Secret::S3SecretKey),
             s3_originals: "custos-originals".to_owned(),
             s3_intake: "custos-intake".to_owned(),
             s3_log: "custos-log".to_owned(),
             s3_derived: "custos-derived".to_owned(),
+            s3_probe: "custos-probe".to_owned(),
         };
         Ok(Vault::new(&args)?)
     }

@@ -25,6 +25,9 @@ pub use tally::Tally;
 /// How long a stalled request stalls: less than every time-out of the services.
 const STALL: Duration = Duration::from_millis(1500);
 
+/// Requests struck by an outage: the services' S3 client tries three times.
+const OUTAGE: u64 = 4;
+
 /// Whom a service talks to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Target {
@@ -43,6 +46,8 @@ pub enum Target {
 pub enum Kind {
     /// Refused before it is passed on: 503 of the store, elsewhere a connection closed.
     Refuse,
+    /// The same for this one and the next few: more than a client tries by itself before it tells its caller.
+    Outage,
     /// Carried out, and the reply dropped.
     Drop,
     /// Not passed on; the connection is reset.
@@ -97,8 +102,19 @@ impl Target {
     pub fn counted(self, fault: Fault) -> Rule {
         let rule = Rule::new(fault);
         match self {
-            // The store's clock by its Date header, readiness, and the reconciler's walk of the sessions.
-            Self::Store => rule.except("Other").except("prefix=readiness/").except("prefix=sessions/"),
+            // The store's clock by its Date header, readiness, the reconciler's walk of the sessions, and the capability probe.
+            Self::Store => [
+                "Other",
+                "prefix=readiness/",
+                "prefix=sessions/",
+                "custos-probe",
+                "custos-intake/probe/",
+                "prefix=probe/",
+                "GetBucketVersioning",
+                "GetObjectLockConfiguration",
+            ]
+            .into_iter()
+            .fold(rule, Rule::except),
             // The next message asked for, and the server's settings.
             Self::Bus => rule.except("$JS.API."),
             Self::Database => rule.on("Execute").on("Query"),
@@ -109,8 +125,16 @@ impl Target {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 7] =
-        [Self::Refuse, Self::Drop, Self::Reset, Self::Stall, Self::KillBefore, Self::KillDuring, Self::KillAfter];
+    pub const ALL: [Self; 8] = [
+        Self::Refuse,
+        Self::Outage,
+        Self::Drop,
+        Self::Reset,
+        Self::Stall,
+        Self::KillBefore,
+        Self::KillDuring,
+        Self::KillAfter,
+    ];
 
     /// Whether the service is killed.
     pub fn kills(self) -> bool {
@@ -120,7 +144,7 @@ impl Kind {
     /// What the proxy is told to do.
     pub fn fault(self) -> Fault {
         match self {
-            Self::Refuse => Fault::Refuse(503),
+            Self::Refuse | Self::Outage => Fault::Refuse(503),
             Self::Drop => Fault::DropReply,
             Self::Reset => Fault::Reset,
             Self::Stall => Fault::Stall(STALL),
@@ -130,9 +154,15 @@ impl Kind {
         }
     }
 
+    /// How many requests in a row.
+    pub fn in_a_row(self) -> u64 {
+        if self == Self::Outage { OUTAGE } else { 1 }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::Refuse => "refuse",
+            Self::Outage => "outage",
             Self::Drop => "drop",
             Self::Reset => "reset",
             Self::Stall => "stall",

@@ -4,6 +4,17 @@ use std::path::{Path, PathBuf};
 
 use crate::part::Part;
 
+/// The S3 server of a stack.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Server {
+    /// MinIO, the one Custos is run on.
+    #[default]
+    Minio,
+    /// SeaweedFS, which the tests try beside it; `deploy/local/install seaweedfs` brings it. Every service has an administrator's
+    /// rights there: it does not read the policies in `deploy/s3`.
+    SeaweedFs,
+}
+
 /// What a stack is to be like; made by [`StackConfig::local`] or [`StackConfig::test`] and changed where needed.
 #[derive(Debug, Clone)]
 pub struct StackConfig {
@@ -13,6 +24,8 @@ pub struct StackConfig {
     pub binaries: PathBuf,
     /// Where `deploy/local/install` has put MinIO, mc and nats-server.
     pub servers: PathBuf,
+    /// Which S3 server it has.
+    pub store: Server,
     /// The retention policies of the agencies.
     pub policies: PathBuf,
     /// Where the sample recorders are kept once made; shared by all stacks of a repository.
@@ -40,6 +53,7 @@ impl StackConfig {
             folder: Some(root.join("deploy/local/run")),
             binaries: binaries(root),
             servers: root.join("deploy/local/servers"),
+            store: Server::default(),
             policies: root.join("deploy/policies"),
             samples: root.join("target/sample-recorders"),
             services: Part::SERVICES.to_vec(),
@@ -68,6 +82,13 @@ impl StackConfig {
     #[must_use]
     pub fn with_services(mut self, services: &[Part]) -> Self {
         self.services = services.to_vec();
+        self
+    }
+
+    /// The same on another S3 server.
+    #[must_use]
+    pub fn with_store(mut self, store: Server) -> Self {
+        self.store = store;
         self
     }
 

@@ -42,7 +42,7 @@ fn apis(stack: &Stack, text: &mut String) {
 
 fn store(stack: &Stack, text: &mut String) -> anyhow::Result<()> {
     let (key, secret) = stack.s3_credential(Owner::Admin)?;
-    let (endpoint, Buckets { originals, intake, log, derived }) = (stack.s3_endpoint(), store::buckets());
+    let (endpoint, Buckets { originals, intake, log, derived, probe }) = (stack.s3_endpoint(), store::buckets());
     heading(text, "The store. `aws s3 ls`, `mc ls custos` and everything else that reads these variables.");
     for (name, value) in [
         ("CUSTOS_S3_ENDPOINT", endpoint.as_str()),
@@ -53,6 +53,7 @@ fn store(stack: &Stack, text: &mut String) -> anyhow::Result<()> {
         ("CUSTOS_S3_INTAKE", &intake),
         ("CUSTOS_S3_LOG", &log),
         ("CUSTOS_S3_DERIVED", &derived),
+        ("CUSTOS_S3_PROBE", &probe),
         ("AWS_ENDPOINT_URL", &endpoint),
         ("AWS_ACCESS_KEY_ID", &key),
         ("AWS_SECRET_ACCESS_KEY", &secret),

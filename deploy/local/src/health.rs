@@ -7,7 +7,9 @@ use std::{
 
 use anyhow::{Context, bail};
 
-use crate::{folders::Folders, part::Part, ports::Ports, process::Process, provision::database, secrets::Secrets};
+use crate::{
+    config::Server, folders::Folders, part::Part, ports::Ports, process::Process, provision::database, secrets::Secrets,
+};
 
 /// How long a part gets to become ready.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -22,6 +24,7 @@ const TAIL: usize = 15;
 #[derive(Debug, Clone)]
 pub struct Health {
     ports: Ports,
+    store: Server,
     folders: Folders,
     secrets: Secrets,
     http: reqwest::Client,
@@ -29,9 +32,9 @@ pub struct Health {
 
 impl Health {
     /// Asks the parts on these ports.
-    pub fn new(ports: Ports, folders: &Folders, secrets: &Secrets) -> anyhow::Result<Self> {
+    pub fn new(ports: Ports, store: Server, folders: &Folders, secrets: &Secrets) -> anyhow::Result<Self> {
         let http = reqwest::Client::builder().timeout(Duration::from_secs(5)).no_proxy().build()?;
-        Ok(Self { ports, folders: folders.clone(), secrets: secrets.clone(), http })
+        Ok(Self { ports, store, folders: folders.clone(), secrets: secrets.clone(), http })
     }
 
     /// Waits until `part` is ready; fails when its process ends, or after a minute, with the end of its log.
@@ -54,7 +57,13 @@ impl Health {
     pub async fn check(&self, part: Part) -> anyhow::Result<()> {
         let (work, admin) = (self.ports.work(part), self.ports.admin(part));
         match part {
-            Part::Minio => self.get(&format!("http://127.0.0.1:{work}/minio/health/ready")).await,
+            Part::Minio => {
+                let path = match self.store {
+                    Server::Minio => "minio/health/ready",
+                    Server::SeaweedFs => "healthz",
+                };
+                self.get(&format!("http://127.0.0.1:{work}/{path}")).await
+            }
             Part::Nats => self.get(&format!("http://127.0.0.1:{admin}/healthz")).await,
             Part::Postgres => database::connect(work, &self.secrets, "postgres").await.map(drop),
             _ => self.get(&format!("http://127.0.0.1:{admin}/readyz")).await,

@@ -53,7 +53,7 @@ pub mod steps;
 pub mod tokens;
 pub mod up;
 
-pub use config::StackConfig;
+pub use config::{Server, StackConfig};
 pub use docking::Docked;
 pub use part::Part;
 pub use secrets::Owner;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
-    /// The S3 store.
+    /// The S3 store; MinIO, unless the stack was asked for another one.
     Minio,
     /// The bus.
     Nats,

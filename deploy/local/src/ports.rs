@@ -14,8 +14,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::part::Part;
 
-/// Ports of a block: two for each part.
-const BLOCK: u16 = 20;
+/// Ports of a block: two for each part, and some for a server that is made of several.
+const BLOCK: u16 = 30;
+
+/// Where those begin.
+const INNER: u16 = 22;
 
 /// First port of the first block, and the end of the last.
 const RANGE: std::ops::Range<u16> = 20_000..32_000;
@@ -60,6 +63,11 @@ impl Ports {
     /// The port that says most about `part`: where it does its work, or else where it tells how it is.
     pub fn telling(self, part: Part) -> u16 {
         if part.is_service() && !part.has_api() { self.admin(part) } else { self.work(part) }
+    }
+
+    /// One of eight more ports, for the inner parts of a server.
+    pub fn inner(self, number: u16) -> u16 {
+        self.0 + INNER + number.min(BLOCK - INNER - 1)
     }
 
     fn is_free(self) -> bool {
@@ -107,9 +115,10 @@ mod tests {
     fn no_two_parts_share_a_port_and_all_lie_in_the_block() {
         let ports = Ports(RANGE.start);
         let mut all: Vec<u16> = Part::all().flat_map(|part| [ports.work(part), ports.admin(part)]).collect();
+        all.extend((0..8).map(|number| ports.inner(number)));
         all.sort_unstable();
         all.dedup();
-        assert_eq!(all.len(), Part::all().count() * 2);
+        assert_eq!(all.len(), Part::all().count() * 2 + 8);
         assert!(all.iter().all(|port| (RANGE.start..RANGE.start + BLOCK).contains(port)));
     }
 }

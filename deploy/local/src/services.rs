@@ -82,7 +82,7 @@ impl Setting<'_> {
     }
 
     fn store(&self, service: Part, variables: &mut Variables) {
-        let Buckets { originals, intake, log, derived } = store::buckets();
+        let Buckets { originals, intake, log, derived, probe } = store::buckets();
         let owner = Owner::Service(service);
         variables.set("CUSTOS_S3_ENDPOINT", format!("http://127.0.0.1:{}", self.ports.work(Part::Minio)));
         variables.set("CUSTOS_S3_REGION", minio::REGION);
@@ -92,6 +92,7 @@ impl Setting<'_> {
         variables.set("CUSTOS_S3_INTAKE", intake);
         variables.set("CUSTOS_S3_LOG", log);
         variables.set("CUSTOS_S3_DERIVED", derived);
+        variables.set("CUSTOS_S3_PROBE", probe);
     }
 
     fn bus(&self, service: Part, variables: &mut Variables) {

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::{
     certificates::Authority,
-    config::StackConfig,
+    config::{Server, StackConfig},
     environment,
     folders::{self, Folders},
     health::Health,
@@ -27,7 +27,7 @@ use crate::{
     process::Process,
     provision::{bus, database, register, store},
     secrets::{Owner, Secrets},
-    servers::{self, minio, nats, postgres},
+    servers::{self, minio, nats, postgres, seaweedfs},
     services,
     state::State,
     steps::Steps,
@@ -85,7 +85,7 @@ impl Stack {
         let authority = Authority::ensure(&folders, clock.now(), &mut rng)?;
         write_public_keys(&folders, &secrets)?;
         Ok(Self {
-            health: Health::new(ports, &folders, &secrets)?,
+            health: Health::new(ports, config.store, &folders, &secrets)?,
             environment: Mutex::new(config.environment.clone()),
             processes: Mutex::default(),
             config,
@@ -106,7 +106,8 @@ impl Stack {
         let mc = store::Mc::new(&self.config.servers, &self.folders, &address, &self.secrets)?;
         tokio::try_join!(
             async {
-                store::provision(&mc, &self.folders, &self.secrets).await.context("setting up the store")?;
+                let server = self.config.store;
+                store::provision(&mc, server, &self.folders, &self.secrets).await.context("setting up the store")?;
                 // Once it is there, it is the stations service that keeps it.
                 if !register::is_published(&self.s3_endpoint(), &self.secrets).await? {
                     self.register(register::seeded()?).await?;
@@ -172,7 +173,10 @@ impl Stack {
             detached: self.config.detached,
         };
         match part {
-            Part::Minio => minio::launch(&setting),
+            Part::Minio => match self.config.store {
+                Server::Minio => minio::launch(&setting),
+                Server::SeaweedFs => seaweedfs::launch(&setting),
+            },
             Part::Nats => nats::launch(&setting),
             Part::Postgres => {
                 postgres::create(&setting).await?;

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use anyhow::Context;
 use futures::future::try_join_all;
 
-use crate::{folders::Folders, health::Health, part::Part, process::Process, secrets::Secrets, state::State};
+use crate::{
+    config::Server, folders::Folders, health::Health, part::Part, process::Process, secrets::Secrets, state::State,
+};
 
 /// How one part is.
 #[derive(Debug)]
@@ -27,7 +29,7 @@ pub async fn look(folders: &Folders) -> anyhow::Result<Vec<PartStatus>> {
     let state = State::load(folders)?.with_context(|| {
         format!("there is no stack in {}; start one with deploy/local/up", folders.root().display())
     })?;
-    let health = Health::new(state.ports, folders, &Secrets::of(folders))?;
+    let health = Health::new(state.ports, Server::default(), folders, &Secrets::of(folders))?;
     let parts = Part::all().map(async |part| {
         let process = Process::find(&folders.pid(part))?.map(|process| process.id());
         let trouble = match process {

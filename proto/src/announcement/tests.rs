@@ -69,6 +69,8 @@ fn the_kind_is_told_by_the_fact() {
     let deposited = item_fact(Act::Deposited { item_kind: ItemKind::Photo, manifest: object.clone() });
     assert_eq!(announced(&deposited).subject().to_string(), "custos.v1.e.photo.deposited");
     assert_eq!(announced(&item_fact(Act::Sealed { seal: object })).subject().to_string(), "custos.v1.e.item.sealed");
+    let store = Fact { subject: Subject::Store { day: jiff::civil::date(2026, 11, 23) }, ..docking_fact() };
+    assert_eq!(announced(&store).subject().to_string(), "custos.v1.e.store.dock_opened");
     let read = Announcement::decode(&announced(&docking_fact()).encode()).expect("decode");
     assert_eq!(read.subject().to_string(), "custos.v1.e.docking.dock_opened");
     assert_eq!(read.item, None);
@@ -169,7 +171,13 @@ fn docking_fact() -> Fact {
         docking: DockingId::parse("0192aa").expect("docking"),
     };
     let device = DeviceId::parse("DSJ00012").expect("device");
-    let act = Act::DockOpened { device, officer: None, files: Vec::new(), clock: None };
+    let act = Act::DockOpened {
+        device,
+        officer: None,
+        files: Vec::new(),
+        clock: None,
+        counters: std::collections::BTreeMap::new(),
+    };
     fact(subject, act, Timestamp::from_millisecond(1_795_400_000_000).expect("time"))
 }
 

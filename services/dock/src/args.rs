@@ -7,9 +7,12 @@ use custos_domain::{
     declaration::ClockOffset,
     ids::{DeviceId, OfficerId},
 };
+use jiff::tz::TimeZone;
 use reqwest::Url;
 
 use crate::{
+    adapter::Adapters,
+    bandwidth::{self, Rate},
     clock,
     dock::{Order, Settings},
     enrol,
@@ -17,6 +20,9 @@ use crate::{
     pair::Pair,
     plan::Told,
     renew::Renewer,
+    smooth::{self, Smoothing},
+    timetable::Timetable,
+    watch::Places,
 };
 
 /// Hands recorders' footage in to Custos and erases only what was proven safe.
@@ -32,6 +38,9 @@ pub struct Args {
     /// How much to log to standard error, as in RUST_LOG [default: warn for push, info for watch]
     #[arg(long, global = true, env = "CUSTOS_LOG", value_name = "FILTER")]
     pub log: Option<String>,
+    /// Where the service manager listens
+    #[arg(long, global = true, env = "NOTIFY_SOCKET", hide = true)]
+    pub notify_socket: Option<String>,
     /// OTLP/gRPC endpoint that takes traces, such as http://127.0.0.1:4317
     #[arg(long, global = true, env = "CUSTOS_OTLP_ENDPOINT", value_name = "URL")]
     pub otlp_endpoint: Option<String>,
@@ -42,7 +51,7 @@ pub struct Args {
 pub enum Command {
     /// Docks one recorder, mounted at FOLDER, and ends.
     Push(Push),
-    /// Docks every recorder that appears below a folder, until it is told to stop.
+    /// Docks every recorder that appears at the places it looks at, until it is told to stop.
     Watch(Watch),
     /// Gets this station its certificate, for a one-time code that an administrator was given.
     Enrol(Enrol),
@@ -79,8 +88,15 @@ pub struct Push {
 #[derive(Debug, clap::Args)]
 pub struct Watch {
     /// The folder below which recorders get mounted, each in a folder of its own
-    #[arg(long, env = "CUSTOS_DOCK_MOUNTS", value_name = "DIR")]
-    pub mounts: PathBuf,
+    #[arg(long, env = "CUSTOS_DOCK_MOUNTS", value_name = "DIR", required_unless_present = "recorders")]
+    mounts: Option<PathBuf>,
+    /// A folder that is one recorder's mount point; as often as needed, in the environment with commas between
+    #[arg(long = "recorder", env = "CUSTOS_DOCK_RECORDERS", value_name = "DIR", value_delimiter = ',')]
+    recorders: Vec<PathBuf>,
+    /// Spreads the beginning of uploads at shift end: HOURS=LONGEST, such as 17:30-19=20m,07-08=10m. Each recorder waits a part
+    /// of that, by station, recorder and day; key files (重點文件) never wait
+    #[arg(long, env = "CUSTOS_DOCK_SMOOTH", value_name = "TIMETABLE", value_parser = smooth_windows)]
+    smooth: Option<Timetable<Duration>>,
     /// Seconds between two looks
     #[arg(long, env = "CUSTOS_DOCK_POLL_SECONDS", value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
     poll: u64,
@@ -115,6 +131,9 @@ pub struct Status {
     /// Where the journal is kept
     #[arg(long, env = "CUSTOS_DOCK_STATE", value_name = "DIR")]
     pub state: PathBuf,
+    /// Time zone of what is shown
+    #[arg(long, env = "CUSTOS_DOCK_TIME_ZONE", value_name = "ZONE", default_value = "Asia/Shanghai", value_parser = zone)]
+    pub time_zone: TimeZone,
     /// One JSON object a file instead of text
     #[arg(long)]
     pub json: bool,
@@ -146,7 +165,21 @@ struct Station {
     /// Where the journal is kept
     #[arg(long, env = "CUSTOS_DOCK_STATE", value_name = "DIR")]
     state: PathBuf,
-    /// Files read or sent at once
+    /// How fast to send, over all recorders: HOURS=RATE, such as 08-18=20M,18-08=unlimited. 20M is MiB a second, 160Mbit
+    /// megabits; hours not named are unlimited
+    #[arg(long, env = "CUSTOS_DOCK_BANDWIDTH", value_name = "TIMETABLE", value_parser = bandwidth_table)]
+    bandwidth: Option<Timetable<Rate>>,
+    /// Time zone of the hours above, and of a recorder's clock that tells none
+    #[arg(long, env = "CUSTOS_DOCK_TIME_ZONE", value_name = "ZONE", default_value = "Asia/Shanghai", value_parser = zone)]
+    time_zone: TimeZone,
+    /// Program that prints a recorder's time (RFC 3339); called with the recorder's folder before anything is handed in
+    #[arg(long, env = "CUSTOS_DOCK_CLOCK_COMMAND", value_name = "PROGRAM")]
+    clock_command: Option<PathBuf>,
+    /// Program that sets a recorder's clock; called with the folder and the time, after the clock was measured and every file
+    /// of the recorder is handed in
+    #[arg(long, env = "CUSTOS_DOCK_SET_CLOCK_COMMAND", value_name = "PROGRAM")]
+    set_clock_command: Option<PathBuf>,
+    /// Files read or sent at once, over all recorders
     #[arg(long, env = "CUSTOS_DOCK_PARALLEL", value_name = "N", default_value_t = 4, value_parser = parallel)]
     parallel: usize,
     /// Seconds to go on with a file without any progress before it is left for the next docking
@@ -195,6 +228,8 @@ impl Push {
         Order {
             told: Told { device: self.device.clone(), officer: self.officer.clone() },
             offset: self.clock_offset_ms.map(|offset_ms| ClockOffset { offset_ms, uncertainty_ms }),
+            // A person stands there and waits.
+            smoothing: None,
             erase: self.erasing.wait(),
         }
     }
@@ -222,7 +257,15 @@ impl Watch {
     /// What is wanted of each docking. What is said of one recorder cannot be said of all, so nothing is.
     #[must_use]
     pub fn order(&self) -> Order {
-        Order { erase: self.erasing.wait(), ..Order::default() }
+        let smoothing = |windows| Smoothing { windows, zone: self.station.time_zone.clone() };
+        Order { smoothing: self.smooth.clone().map(smoothing), erase: self.erasing.wait(), ..Order::default() }
+    }
+
+    /// Where recorders appear.
+    #[must_use]
+    pub fn places(&self) -> Places {
+        let recorders = self.recorders.iter().filter(|path| !path.as_os_str().is_empty()).cloned().collect();
+        Places { mounts: self.mounts.clone(), recorders }
     }
 
     /// Time between two looks.
@@ -249,6 +292,13 @@ impl Station {
             trust: self.trust.clone(),
             rules: self.rules.clone(),
             state: self.state.clone(),
+            bandwidth: self.bandwidth.clone(),
+            adapters: Adapters {
+                read: self.clock_command.clone(),
+                set: self.set_clock_command.clone(),
+                zone: self.time_zone.clone(),
+            },
+            zone: self.time_zone.clone(),
             parallel: self.parallel,
             patience: Duration::from_secs(self.patience),
             now: clock::system,
@@ -287,6 +337,18 @@ fn https(text: &str) -> Result<Url, String> {
     if url.scheme() == "https" && url.has_host() { Ok(url) } else { Err("expected https://HOST[:PORT]".to_owned()) }
 }
 
+fn bandwidth_table(text: &str) -> Result<Timetable<Rate>, String> {
+    Timetable::parse(text, bandwidth::rate)
+}
+
+fn smooth_windows(text: &str) -> Result<Timetable<Duration>, String> {
+    Timetable::parse(text, smooth::window)
+}
+
+fn zone(text: &str) -> Result<TimeZone, String> {
+    TimeZone::get(text).map_err(|_| "expected a time zone such as Asia/Shanghai".to_owned())
+}
+
 fn parallel(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(n @ 1..=64) => Ok(n),
@@ -295,55 +357,4 @@ fn parallel(text: &str) -> Result<usize, String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use clap::CommandFactory;
-
-    use super::*;
-
-    const PUSH: [&str; 14] = [
-        "custos-dock",
-        "push",
-        "/mnt/r",
-        "--ingest-url=https://127.0.0.1:8443",
-        "--ca=ca",
-        "--cert=c",
-        "--key=k",
-        "--trust=t",
-        "--state=s",
-        "--device=DSJ1",
-        "--clock-offset-ms=-42",
-        "--parallel=2",
-        "--json",
-        "--log=debug",
-    ];
-
-    fn push(args: &[&str]) -> Result<Push, clap::Error> {
-        Args::try_parse_from(args).map(|args| match args.command {
-            Command::Push(push) => push,
-            other => panic!("{other:?}"),
-        })
-    }
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Args::command().debug_assert();
-    }
-
-    #[test]
-    fn nothing_is_erased_unless_asked_for() {
-        let plain = push(&PUSH).expect("push");
-        assert_eq!(plain.order().erase, None);
-        assert_eq!(plain.order().offset.map(|offset| offset.offset_ms), Some(-42));
-        let erasing = push(&[PUSH.as_slice(), &["--erase", "--permit-wait=5"]].concat()).expect("push");
-        assert_eq!(erasing.order().erase, Some(Duration::from_secs(5)));
-    }
-
-    #[test]
-    fn wrong_values_are_refused() {
-        for wrong in ["--ingest-url=http://127.0.0.1", "--device=../x", "--parallel=0", "--clock-offset-ms=x"] {
-            let name = wrong.split('=').next().expect("name");
-            let args: Vec<&str> = PUSH.iter().copied().filter(|arg| !arg.starts_with(name)).chain([wrong]).collect();
-            assert!(push(&args).is_err(), "{wrong}");
-        }
-    }
-}
+mod tests;

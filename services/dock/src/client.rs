@@ -1,6 +1,6 @@
 //! Ingest's HTTP API as seen by a dock: one function a request. Retrying is not done here (see [`crate::retry`]).
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use custos_domain::{
@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     flow::Flow,
     identity::Credentials,
-    telemetry,
+    sys, telemetry,
     trouble::{Problem, Trouble},
 };
 
@@ -46,6 +46,9 @@ pub struct Opening {
     /// The recorder's clock, when it was measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub clock: Option<ClockOffset>,
+    /// What the recorder says it made.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub counters: BTreeMap<String, u64>,
 }
 
 /// `POST /v1/dockings/{docking}/close`.
@@ -55,6 +58,9 @@ pub struct Closing {
     pub device: DeviceId,
     /// Items with a receipt.
     pub deposited: Vec<UnifiedCode>,
+    /// Files of the opening's list that came with them, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub arrived: Vec<String>,
     /// Files without one.
     pub left: Vec<LeftFile>,
     /// Files erased under a permit.
@@ -97,7 +103,10 @@ impl Ingest {
     /// HTTP/1.1 on purpose: each upload has a connection of its own, so that an ingest which stops reading one of them for want
     /// of memory does not stop the others, and a cut is the end of one upload only.
     pub fn new(base: &Url, credentials: &Credentials) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder()
+        let http = reqwest::Client::builder();
+        // An ingest short of memory stops reading for a while: `Flow::stalled` decides how long is too long, and the kernel's
+        // limit is only for bytes it has taken over already.
+        let http = sys::connection(http, 2 * SMALL)
             .tls_certs_only(credentials.authorities.clone())
             .identity(credentials.tls.clone())
             .https_only(true)
@@ -105,9 +114,6 @@ impl Ingest {
             .no_proxy()
             .redirect(Policy::none())
             .connect_timeout(CONNECT)
-            // An ingest short of memory stops reading for a while: `Flow::stalled` decides how long is too long, and the
-            // kernel's limit is only for bytes it has taken over already.
-            .tcp_user_timeout(2 * SMALL)
             .user_agent(concat!("custos-dock/", env!("CARGO_PKG_VERSION")))
             .build()?;
         Ok(Self { http, base: base.clone() })

@@ -1,6 +1,6 @@
 //! Telling ingest how a docking ended, also when the station itself was cut off in the middle of it.
 
-use std::{future::Future, time::Duration};
+use std::{collections::HashMap, future::Future, time::Duration};
 
 use custos_domain::ids::DeviceId;
 use tokio::time::{Instant, sleep};
@@ -10,7 +10,7 @@ use crate::{
     dock::Dock,
     journal::{Begun, Entry, Stage},
     report::{Report, left_file},
-    retry::backoff,
+    retry::pause,
     session::{Session, forgiven},
     trouble::Trouble,
 };
@@ -20,8 +20,13 @@ const CLOSING: Duration = Duration::from_secs(15);
 
 /// Tells ingest how the docking of `report` ended.
 pub(crate) async fn close(dock: &Dock, session: &Session, device: &DeviceId, report: &mut Report) {
-    let closing =
-        Closing { device: device.clone(), deposited: report.deposited(), left: report.left(), erased: report.erased() };
+    let closing = Closing {
+        device: device.clone(),
+        deposited: report.deposited(),
+        arrived: report.arrived(),
+        left: report.left(),
+        erased: report.erased(),
+    };
     match persist(session.patience.min(CLOSING), || session.ingest.close_docking(&session.docking, &closing)).await {
         Ok(()) => forgiven(session.journal.docking_closed(&session.docking).await),
         Err(trouble) => {
@@ -62,17 +67,18 @@ fn from_journal(begun: &Begun, entries: &[Entry]) -> Closing {
     let mut deposited: Vec<_> = mine().filter_map(|entry| entry.stage.code()).collect();
     deposited.sort();
     deposited.dedup();
-    let left = begun.files.iter().filter_map(|name| {
-        let entry = mine().find(|entry| entry.name == *name);
-        if entry.is_some_and(|entry| entry.stage.receipted().is_some()) {
-            return None;
-        }
+    let of_name: HashMap<&str, &Entry> = mine().map(|entry| (entry.name.as_str(), entry)).collect();
+    let of_name = |name: &String| of_name.get(name.as_str()).copied();
+    let came = |name: &&String| of_name(name).is_some_and(|entry| entry.stage.receipted().is_some());
+    let arrived = begun.files.iter().filter(came).cloned().collect();
+    let left = begun.files.iter().filter(|name| !came(name)).map(|name| {
+        let entry = of_name(name);
         let reason = entry.and_then(|entry| entry.trouble.as_deref());
-        Some(left_file(name, reason.unwrap_or("the station stopped in the middle of the docking")))
+        left_file(name, reason.unwrap_or("the station stopped in the middle of the docking"))
     });
     let erased = mine().filter(|entry| matches!(entry.stage, Stage::Erased { .. })).count();
     let erased = u32::try_from(erased).unwrap_or(u32::MAX);
-    Closing { device: begun.device.clone(), deposited, left: left.collect(), erased }
+    Closing { device: begun.device.clone(), deposited, arrived, left: left.collect(), erased }
 }
 
 /// Tries until it works, fails for good, or `patience` is over.
@@ -87,11 +93,7 @@ where
             Err(trouble) if trouble.is_passing() => trouble,
             other => return other,
         };
-        let asked = match &trouble {
-            Trouble::Busy { after: Some(after), .. } => *after,
-            _ => Duration::ZERO,
-        };
-        let pause = backoff(troubles, rand::random()).max(asked);
+        let pause = pause(troubles, &trouble, rand::random());
         if begin.elapsed() + pause >= patience {
             return Err(trouble);
         }
@@ -127,6 +129,7 @@ mod tests {
             docking: DockingId::parse("01-a").expect("docking"),
             device: DeviceId::parse("DSJ00012").expect("device"),
             at: Timestamp::UNIX_EPOCH,
+            clock: None,
             files: ["a.mp4", "b.mp4", "c.mp4"].map(str::to_owned).to_vec(),
         };
         let entries = [

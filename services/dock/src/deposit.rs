@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use custos_domain::{dsse::Envelope, outboard::Outboard, receipt::Receipt};
+use tokio::time::sleep_until;
 use tracing::{Instrument, info_span};
 
 use crate::{
@@ -14,6 +15,7 @@ use crate::{
     read::{self, ReadError},
     scan::is_gone,
     session::{Session, forgiven},
+    slots::Rank,
     telemetry,
     upload::{Receipted, Upload},
     verify,
@@ -72,8 +74,11 @@ pub async fn deposit(session: &Session, job: &Job, whole: &Whole) -> Result<Depo
 }
 
 async fn attempt(session: &Session, job: &Job, whole: &Whole) -> Result<Deposit, Left> {
-    // Closed only with the process; then the halt has been called.
-    let _slot = session.slots.acquire().await.map_err(|_| Left::Stopped)?;
+    if !job.key_file {
+        sleep_until(session.begin).await;
+    }
+    // None comes only with the end of the process; then the halt has been called.
+    let _slot = session.slots.enter(Rank::of(job.key_file, job.began())).await.ok_or(Left::Stopped)?;
     let view = whole.item(&job.name, job.found.snapshot.length);
     let outcome = go_on(session, job, &view).await;
     view.end(&match &outcome {

@@ -11,11 +11,14 @@ use custos_domain::{
     ids::IdError,
     recorder::{RuleError, Rules},
 };
+use jiff::tz::TimeZone;
 use reqwest::Url;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    adapter::Adapters,
+    bandwidth::{Rate, Throttle},
     client::Ingest,
     clock::Clock,
     docking,
@@ -26,7 +29,11 @@ use crate::{
     progress::View,
     report::Report,
     scan::FolderError,
+    session::forgiven,
     single::Single,
+    slots::Slots,
+    smooth::Smoothing,
+    timetable::Timetable,
     trouble::Trouble,
     trust::{Trust, TrustError},
 };
@@ -46,6 +53,12 @@ pub struct Settings {
     pub state: PathBuf,
     /// How many files are read or sent at once, over all recorders.
     pub parallel: usize,
+    /// How fast files are sent by the hour, over all recorders; none is as fast as it goes.
+    pub bandwidth: Option<Timetable<Rate>>,
+    /// The time zone of hours, recorders and people.
+    pub zone: TimeZone,
+    /// Programs that read and set a recorder's clock.
+    pub adapters: Adapters,
     /// How long one file is tried without progress.
     pub patience: Duration,
     /// The station's clock.
@@ -59,6 +72,8 @@ pub struct Order {
     pub told: Told,
     /// The recorder's clock against the station's, measured before it was set (D-7).
     pub offset: Option<ClockOffset>,
+    /// Whether and how its beginning is spread at shift end.
+    pub smoothing: Option<Smoothing>,
     /// Whether to erase what is permitted, and how long to wait for permits. Without it nothing on a recorder is changed.
     pub erase: Option<Duration>,
 }
@@ -128,7 +143,9 @@ pub struct Dock {
     /// Dockings ingest was not told the end of.
     pub(crate) cut: Mutex<Vec<Begun>>,
     /// Limits files under way over all recorders.
-    pub(crate) slots: Arc<Semaphore>,
+    pub(crate) slots: Slots,
+    /// Limits the rate over all recorders.
+    pub(crate) throttle: Option<Arc<Throttle>>,
     /// Never two uploads of the same bytes.
     pub(crate) single: Single,
 }
@@ -146,10 +163,14 @@ impl Dock {
     pub async fn open(settings: Settings) -> Result<Self, DockError> {
         let state = settings.state.clone();
         let journal = tokio::task::spawn_blocking(move || Journal::open(&state)).await??;
-        journal.prune((settings.now)()).await?;
+        // A full disk must not keep footage on recorders: what was opened can be read, and forgetting can wait.
+        forgiven(journal.prune((settings.now)()).await);
         let cut = Mutex::new(journal.dockings_open().await?);
-        let slots = Arc::new(Semaphore::new(settings.parallel.max(1)));
-        let dock = Self { settings, journal, cut, slots, single: Single::default() };
+        let slots = Slots::new(settings.parallel);
+        let throttle =
+            settings.bandwidth.clone().map(|table| Throttle::new(table, settings.zone.clone(), settings.now));
+        let throttle = throttle.map(Arc::new);
+        let dock = Self { settings, journal, cut, slots, throttle, single: Single::default() };
         dock.standing()?;
         Ok(dock)
     }

@@ -1,14 +1,16 @@
 //! One docking: list, tell ingest, deposit, erase if asked to, tell ingest how it ended.
 
-use std::{collections::HashSet, path::Path, sync::Arc, time::Duration};
+use std::{collections::HashSet, convert::Infallible, path::Path, sync::Arc, time::Duration};
 
 use custos_domain::{
+    declaration::ClockOffset,
     fact::DeviceFile,
     ids::{DeviceId, DockingId, IdError},
     recorder::{RecorderInfo, Rules},
 };
 use futures::{StreamExt, stream};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument, info_span};
 
@@ -24,16 +26,19 @@ use crate::{
     plan::{self, Job, Plan, Stay},
     progress::{View, Whole},
     read::{self, Source},
-    report::{Line, Outcome, Report},
-    scan::{self, Found, Scan},
+    report::{Line, MOST_LISTED, Outcome, Report},
+    scan::{self, Found, Scan, is_gone},
     session::{Session, forgiven},
 };
 
 /// Longest wait for ingest before anything is handed in: a person stands there and wants to know.
 const OPENING: Duration = Duration::from_secs(15);
 
-/// Files ingest takes in one list. A medium with more is broken; then the rest is handed in without having been listed.
-const MOST_LISTED: usize = 20_000;
+/// How often it is looked whether the recorder is still there.
+const LOOK: Duration = Duration::from_secs(3);
+/// From here on a person is told that the recorder's clock is wrong.
+const WRONG_CLOCK_MS: i64 = 30_000;
+const JOURNAL_FAILS: &str = "the journal could not be written (is the station's disk full?): what was handed in is safe, but would be read again";
 
 /// See [`Dock::dock`].
 pub(crate) async fn dock(
@@ -44,10 +49,12 @@ pub(crate) async fn dock(
     stop: &CancellationToken,
 ) -> Result<Report, DockError> {
     let Standing { credentials, trust, rules, ingest } = dock.standing()?;
-    let (scan, plan) = look(folder, rules, order).await?;
+    let (scan, mut plan) = look(folder, rules, order).await?;
     let Some(device) = plan.device.clone() else {
         return Ok(report(None, &plan, Vec::new(), scan.files));
     };
+    let delay = order.smoothing.as_ref().map(|s| s.delay((dock.settings.now)(), &credentials.station, &device));
+    let delay = delay.unwrap_or_default();
     let session = Session {
         docking: docking_id((dock.settings.now)())?,
         root: scan.root.clone(),
@@ -55,28 +62,108 @@ pub(crate) async fn dock(
         credentials: Arc::new(credentials),
         trust: Arc::new(trust),
         journal: dock.journal.clone(),
-        offset: order.offset,
+        offset: measured(dock, folder, order, &mut plan).await,
         patience: dock.settings.patience,
         now: dock.settings.now,
         halt: Halt::after(stop),
         slots: dock.slots.clone(),
+        throttle: dock.throttle.clone(),
+        begin: Instant::now() + delay,
         single: dock.single.clone(),
     };
     closing::close_cut(dock, &session).await;
     open(&session, &device, &plan).instrument(info_span!("dock.docking.open", docking = %session.docking)).await?;
-    let whole = view.docking(plan.jobs.len(), plan.jobs.iter().map(|job| job.found.snapshot.length).sum());
+    let whole =
+        view.docking(device.as_str(), plan.jobs.len(), plan.jobs.iter().map(|job| job.found.snapshot.length).sum());
     plan.remarks.iter().for_each(|remark| whole.say(&format!("please note: {remark}")));
-    let outcomes = deposit_all(dock, &session, &plan.jobs, &whole).await;
+    say_delay(&session, delay, &plan, &whole);
+    let outcomes = tokio::select! {
+        outcomes = deposit_all(dock, &session, &plan.jobs, &whole) => outcomes,
+        never = unplugged(&session) => match never {},
+    };
     let mut lines: Vec<Line> =
         plan.jobs.iter().zip(&outcomes).map(|(job, outcome)| Line::of_job(&session.docking, job, outcome)).collect();
     if let Some(wait) = order.erase {
         erase_all(&session, &plan.jobs, &outcomes, wait, &whole, &mut lines).await;
+    }
+    let fails = session.journal.is_failing().then(|| JOURNAL_FAILS.to_owned());
+    for remark in set_clock(dock, &session, folder, &outcomes).await.into_iter().chain(fails) {
+        whole.say(&format!("please note: {remark}"));
+        plan.remarks.push(remark);
     }
     let remaining = remaining(scan.files, &plan.jobs, &lines);
     let mut report = report(Some(&session.docking), &plan, lines, remaining);
     closing::close(dock, &session, &device, &mut report).await;
     whole.end();
     Ok(report)
+}
+
+/// The recorder's clock against the station's: as the operator measured it, else as the adapter does, before anything sets it.
+async fn measured(dock: &Dock, folder: &Path, order: &Order, plan: &mut Plan) -> Option<ClockOffset> {
+    let measured = match order.offset {
+        Some(offset) => Ok(Some(offset)),
+        None => dock.settings.adapters.measure(folder, dock.settings.now).await,
+    };
+    let offset = measured.unwrap_or_else(|error| {
+        plan.remarks.push(format!("the recorder's clock was not measured: {error}"));
+        None
+    });
+    if let Some(ClockOffset { offset_ms, uncertainty_ms }) =
+        offset.filter(|clock| clock.offset_ms.abs() > WRONG_CLOCK_MS)
+    {
+        let seconds = offset_ms / 1000;
+        plan.remarks.push(format!("the recorder's clock is wrong by {seconds:+} s (measured to {uncertainty_ms} ms)"));
+    }
+    offset
+}
+
+/// Sets the recorder's clock, once every file of it is handed in: until then a power cut would leave files whose clock nobody
+/// could measure any more. Answers what a person should know.
+async fn set_clock(
+    dock: &Dock,
+    session: &Session,
+    folder: &Path,
+    outcomes: &[Result<Deposit, Left>],
+) -> Option<String> {
+    if dock.settings.adapters.set.is_none() || session.halt.why().is_some() {
+        return None;
+    }
+    let why = if session.offset.is_none() {
+        "it was not measured first".to_owned()
+    } else if outcomes.iter().any(Result::is_err) {
+        "files made by it are still to be handed in; dock again".to_owned()
+    } else {
+        match dock.settings.adapters.set(folder, session.now).await {
+            Ok(_) => {
+                tracing::info!(before = ?session.offset, "the recorder's clock was set");
+                return None;
+            }
+            Err(error) => error.to_string(),
+        }
+    };
+    Some(format!("the recorder's clock was not set: {why}"))
+}
+
+/// Ends the docking when the recorder goes away while nothing of it is being read: waiting for its turn, or for ingest.
+async fn unplugged(session: &Session) -> Infallible {
+    loop {
+        sleep(LOOK).await;
+        let root = session.root.clone();
+        if tokio::task::spawn_blocking(move || is_gone(&root)).await.unwrap_or(false) {
+            session.halt.unplugged();
+            return std::future::pending().await;
+        }
+    }
+}
+
+fn say_delay(session: &Session, delay: Duration, plan: &Plan, whole: &Whole) {
+    if !delay.is_zero() && plan.jobs.iter().any(|job| !job.key_file) {
+        let begins =
+            (session.now)().checked_add(SignedDuration::try_from(delay).unwrap_or_default()).map(|at| at.to_string());
+        tracing::info!(?delay, "shift end: ordinary files begin later");
+        let begins = begins.unwrap_or_default();
+        whole.say(&format!("shift end: ordinary files begin in {} s, at {begins}; key files go now", delay.as_secs()));
+    }
 }
 
 /// Lists the recorder and decides what to do.
@@ -134,13 +221,15 @@ async fn open(session: &Session, device: &DeviceId, plan: &Plan) -> Result<(), D
         officer: plan.officer.clone(),
         files,
         clock: session.offset,
+        counters: plan.counters.clone(),
     };
     let opened = tokio::select! {
         opened = persist(session.patience.min(OPENING), || session.ingest.open_docking(&opening)) => opened,
         () = session.halt.token().cancelled() => return Err(DockError::Stopped),
     };
     opened.map_err(DockError::Opening)?;
-    let begun = Begun { docking: session.docking.clone(), device: device.clone(), at: (session.now)(), files: names };
+    let (docking, device_of, at) = (session.docking.clone(), device.clone(), (session.now)());
+    let begun = Begun { docking, device: device_of, at, clock: session.offset, files: names };
     forgiven(session.journal.docking_begun(begun).await);
     let stays = plan.stay.iter().map(|stay| stay_entry(session, device, stay)).collect();
     forgiven(session.journal.put_all(stays).await);

@@ -3,16 +3,13 @@
 //! It takes a [`Permission`], which only [`crate::verify`] makes, and reads the file once more to its end: what is erased is
 //! byte for byte what ingest stored, locked, re-read and settled (INV-4).
 
-use std::{
-    fs::{self, File},
-    io,
-    path::Path,
-};
+use std::{fs, io, path::Path};
 
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     read::{self, ReadError, Source},
+    sys,
     verify::{Distrust, Permission},
 };
 
@@ -77,7 +74,7 @@ pub fn erase(source: &Source, root: &Path, permission: &Permission, stop: &Cance
         _ => NotErased::Failed(error.to_string()),
     })?;
     // Until the folder is on the medium, unplugging could bring the name back; that costs a docking, nothing else.
-    if let Err(error) = File::open(folder).and_then(|folder| folder.sync_all()) {
+    if let Err(error) = sys::sync_folder(folder) {
         tracing::debug!(%error, "the folder was not flushed after erasing");
     }
     tracing::info!(code = %permission.code(), "erased from the recorder under a permit");
@@ -93,7 +90,7 @@ fn with_cause(error: &ReadError) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use std::{fs::File, path::PathBuf};
 
     use super::*;
     use crate::{scan::Snapshot, verify::tests::permission_for};

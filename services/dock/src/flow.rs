@@ -15,7 +15,10 @@ use custos_domain::outboard::GROUP;
 use futures::{Stream, stream};
 use tokio::time::{Instant, sleep};
 
-use crate::read::{Groups, ReadError};
+use crate::{
+    bandwidth::Throttle,
+    read::{Groups, ReadError},
+};
 
 /// One frame: small, so that a slow line still shows that it moves.
 const FRAME: usize = 64 << 10;
@@ -82,8 +85,12 @@ impl Flow {
     }
 
     /// The frames of this PATCH. A read fault ends the stream and waits in [`Flow::take_fault`].
-    pub fn frames(self: &Arc<Self>, groups: Groups) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
-        let reader = Reader { flow: self.clone(), groups, ready: Bytes::new() };
+    pub fn frames(
+        self: &Arc<Self>,
+        groups: Groups,
+        throttle: Option<Arc<Throttle>>,
+    ) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
+        let reader = Reader { flow: self.clone(), groups, throttle, ready: Bytes::new() };
         stream::try_unfold(reader, Reader::next)
     }
 }
@@ -91,6 +98,7 @@ impl Flow {
 struct Reader {
     flow: Arc<Flow>,
     groups: Groups,
+    throttle: Option<Arc<Throttle>>,
     ready: Bytes,
 }
 
@@ -104,6 +112,9 @@ impl Reader {
             self = self.read(at).await?;
         }
         let frame = self.ready.split_to(FRAME.min(self.ready.len()));
+        if let Some(throttle) = &self.throttle {
+            throttle.pass(frame.len() as u64).await;
+        }
         self.flow.at.store(at + frame.len() as u64, Ordering::Relaxed);
         Ok(Some((frame, self)))
     }
@@ -157,7 +168,7 @@ mod tests {
         for start in [0, 1, FRAME - 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, bytes.len() - 1, bytes.len()] {
             let flow = Flow::new(start as u64, bytes.len() as u64);
             let frames: Vec<Bytes> =
-                flow.frames(groups(dir.path(), &bytes, &bytes)).try_collect().await.expect("frames");
+                flow.frames(groups(dir.path(), &bytes, &bytes), None).try_collect().await.expect("frames");
             assert!(frames.concat() == bytes[start..], "{start}");
             assert_eq!(flow.at(), bytes.len() as u64);
         }
@@ -170,7 +181,8 @@ mod tests {
         let mut on_disk = declared.clone();
         on_disk[(2 << 20) + 7] ^= 1;
         let flow = Flow::new(0, declared.len() as u64);
-        let sent: Result<Vec<Bytes>, _> = flow.frames(groups(dir.path(), &on_disk, &declared)).try_collect().await;
+        let sent: Result<Vec<Bytes>, _> =
+            flow.frames(groups(dir.path(), &on_disk, &declared), None).try_collect().await;
         assert!(sent.is_err());
         assert_eq!(flow.at(), 2 << 20, "nothing of the third MiB was handed on");
         assert!(matches!(flow.take_fault(), Some(ReadError::Unstable { mib: 2 })));

@@ -6,7 +6,13 @@
 mod entry;
 mod file;
 
-use std::sync::Arc;
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use custos_domain::{ids::DockingId, outboard::Outboard};
 use jiff::Timestamp;
@@ -30,7 +36,17 @@ const REMEMBERED: i64 = 90;
 
 /// The journal of one station; cheap to clone. Each write is on disk when it returns.
 #[derive(Debug, Clone)]
-pub struct Journal(Arc<Database>);
+pub struct Journal(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    /// The state folder.
+    folder: PathBuf,
+    /// None after the disk failed, until it can be opened again: the database refuses everything after one failed write.
+    database: RwLock<Option<Database>>,
+    /// Whether the last access failed.
+    failing: AtomicBool,
+}
 
 impl Journal {
     /// What became of the file with this key.
@@ -120,13 +136,51 @@ impl Journal {
         .await
     }
 
+    /// Whether what should be remembered just now is not.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.0.failing.load(Ordering::Relaxed)
+    }
+
     /// Every access waits for a disk, so none is made on an async thread.
     async fn off_thread<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Database) -> Result<T, JournalError> + Send + 'static,
     ) -> Result<T, JournalError> {
-        let database = self.0.clone();
-        tokio::task::spawn_blocking(move || work(&database)).await.map_err(|_| JournalError::Panicked)?
+        let shared = self.0.clone();
+        tokio::task::spawn_blocking(move || shared.access(work)).await.map_err(|_| JournalError::Panicked)?
+    }
+}
+
+impl Shared {
+    /// A disk that was full has room again some time: then the journal goes on with what it last held.
+    fn access<T>(&self, work: impl FnOnce(&Database) -> Result<T, JournalError>) -> Result<T, JournalError> {
+        let outcome =
+            self.reopen().and_then(|()| match &*self.database.read().unwrap_or_else(PoisonError::into_inner) {
+                Some(database) => work(database),
+                None => Err(JournalError::Panicked),
+            });
+        let outcome = outcome.map_err(|error| error.of_disk(&self.folder));
+        if let Err(JournalError::Storage(_) | JournalError::Full(_) | JournalError::Folder { .. }) = &outcome {
+            *self.database.write().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        let failed_before = self.failing.swap(outcome.is_err(), Ordering::Relaxed);
+        match &outcome {
+            Err(error) if !failed_before => {
+                tracing::error!(%error, "the journal failed: going on without it; after a restart files are read again");
+            }
+            Ok(_) if failed_before => tracing::info!("the journal works again"),
+            _ => {}
+        }
+        outcome
+    }
+
+    fn reopen(&self) -> Result<(), JournalError> {
+        let mut database = self.database.write().unwrap_or_else(PoisonError::into_inner);
+        if database.is_none() {
+            *database = Some(file::open(&self.folder)?);
+        }
+        Ok(())
     }
 }
 
@@ -167,5 +221,7 @@ fn json(value: &impl Serialize) -> Result<Vec<u8>, JournalError> {
     serde_json::to_vec(value).map_err(|e| JournalError::Unreadable { key: String::new(), detail: e.to_string() })
 }
 
+#[cfg(test)]
+mod power;
 #[cfg(test)]
 mod tests;

@@ -8,10 +8,14 @@
 //! 4. [`deposit`], [`read`], [`declare`], [`upload`], [`flow`]: one file from the medium to a receipt.
 //! 5. [`client`], [`trouble`], [`retry`]: ingest's HTTP API, what can go wrong with it, and what follows.
 //! 6. [`verify`], [`permits`], [`erase`]: what must be proven before a recorder is touched (INV-4).
-//! 7. [`enrol`], [`renew`], [`register`], [`pair`]: how this station gets its certificate and keeps it.
-//! 8. [`journal`]: what is remembered across restarts. [`watch`], [`status`], [`report`], [`progress`]: around it all.
+//! 7. [`slots`], [`bandwidth`], [`smooth`], [`timetable`]: who goes first, how fast, and when; [`adapter`]: a recorder's clock.
+//! 8. [`enrol`], [`renew`], [`register`], [`pair`]: how this station gets its certificate and keeps it.
+//! 9. [`journal`]: what is remembered across restarts. [`watch`], [`status`], [`report`], [`progress`]: around it all. [`sys`]: what
+//!    each operating system does its own way.
 
+pub mod adapter;
 pub mod args;
+pub mod bandwidth;
 pub mod client;
 pub mod clock;
 mod closing;
@@ -40,8 +44,12 @@ mod run;
 pub mod scan;
 pub mod session;
 pub mod single;
+pub mod slots;
+pub mod smooth;
 pub mod status;
+pub mod sys;
 pub mod telemetry;
+pub mod timetable;
 pub mod trouble;
 pub mod trust;
 pub mod upload;

@@ -9,7 +9,7 @@ use custos_domain::{
     calendar,
     ids::{DeviceId, OfficerId, RecordingId, Segment},
     item::ItemKind,
-    recorder::{Recognition, RecorderInfo, Rules, Unknown, safe_name},
+    recorder::{Recognised, Recognition, RecorderInfo, Rules, Unknown, Unrecognised, safe_name},
 };
 use jiff::{Timestamp, civil::DateTime};
 
@@ -78,6 +78,8 @@ pub struct Plan {
     pub stay: Vec<Stay>,
     /// What is no footage, with the reason.
     pub ignored: Vec<(String, String)>,
+    /// What the recorder says it made.
+    pub counters: BTreeMap<String, u64>,
     /// What a person should know, such as two recorders' files in one folder.
     pub remarks: Vec<String>,
 }
@@ -94,6 +96,7 @@ pub fn plan(scan: &Scan, rules: &Rules, told: &Told, info: &RecorderInfo) -> Pla
         jobs: Vec::new(),
         stay: Vec::new(),
         ignored: scan.ignored.iter().map(|ignored| (shown(&ignored.relative), ignored.why.clone())).collect(),
+        counters: info.counters.clone(),
         remarks: info.problems.iter().map(|problem| format!("the recorder's own description: {problem}")).collect(),
     };
     plan.stay.extend(scan.unreadable.iter().map(unreadable));
@@ -101,8 +104,16 @@ pub fn plan(scan: &Scan, rules: &Rules, told: &Told, info: &RecorderInfo) -> Pla
         plan.take(found, rules);
     }
     plan.name_the_recorder();
-    plan.jobs.sort_by_cached_key(|job| (!job.key_file, began(job), job.found.relative.clone()));
+    plan.jobs.sort_by_cached_key(|job| (!job.key_file, job.began(), job.found.relative.clone()));
     plan
+}
+
+impl Job {
+    /// When it began: by its name, else by its last change.
+    #[must_use]
+    pub fn began(&self) -> DateTime {
+        self.started_at_device.unwrap_or_else(|| calendar::shanghai(self.found.snapshot.modified))
+    }
 }
 
 /// A path in the form naming rules and evidence use: parts joined by slashes, whatever the bytes.
@@ -131,10 +142,16 @@ impl Plan {
         if rules.is_info_file(&path) {
             return self.ignored.push((name, "the recorder's description of itself".to_owned()));
         }
-        let (kind, key_file, item) = match rules.recognise(&path) {
-            Recognition::Recognised(item) => (item.kind, item.key_file, Some(item)),
+        let told = match rules.recognise(&path) {
+            Recognition::Recognised(item) => Name::understood(item),
             Recognition::Unrecognised(unknown) => match (unknown.kind, unknown.why) {
-                (Some(kind), _) => (kind, unknown.key_file, None),
+                (Some(kind), _) => {
+                    if unknown.why == Unknown::Moment {
+                        self.remarks
+                            .push(format!("{name}: {}; it is handed in under an id made of its bytes", unknown.why));
+                    }
+                    Name::unknown(kind, unknown)
+                }
                 (None, Unknown::Kind) => return self.stays(found, name, None, Left::UnknownKind),
                 (None, _) => {
                     return self.ignored.push((name, "neither video, photograph nor audio by its name".to_owned()));
@@ -142,23 +159,22 @@ impl Plan {
             },
         };
         if found.snapshot.length == 0 {
-            return self.stays(found, name, Some(kind), Left::NoData);
+            return self.stays(found, name, Some(told.kind), Left::NoData);
         }
-        let own = item.as_ref().and_then(|item| item.device.clone());
-        let Some(device) = own.or_else(|| self.device.clone()) else {
-            return self.stays(found, name, Some(kind), Left::NoDevice);
+        let Some(device) = told.device.or_else(|| self.device.clone()) else {
+            return self.stays(found, name, Some(told.kind), Left::NoDevice);
         };
         self.jobs.push(Job {
             found: found.clone(),
             name,
-            kind,
+            kind: told.kind,
             device,
-            officer: item.as_ref().and_then(|item| item.officer.clone()).or_else(|| self.officer.clone()),
-            recording: item.as_ref().map(|item| item.recording.clone()),
-            segment: item.as_ref().map(|item| item.segment).unwrap_or_default(),
-            started_at_device: item.as_ref().and_then(|item| item.started_at_device),
-            key_file,
-            naming_rule: item.map(|item| item.rule),
+            officer: told.officer.or_else(|| self.officer.clone()),
+            recording: told.recording,
+            segment: told.segment,
+            started_at_device: told.started_at_device,
+            key_file: told.key_file,
+            naming_rule: told.rule,
         });
     }
 
@@ -189,11 +205,44 @@ impl Plan {
     }
 }
 
+/// What a file's own name tells.
+struct Name {
+    kind: ItemKind,
+    device: Option<DeviceId>,
+    officer: Option<OfficerId>,
+    recording: Option<RecordingId>,
+    segment: Segment,
+    started_at_device: Option<DateTime>,
+    key_file: bool,
+    rule: Option<String>,
+}
+
+impl Name {
+    fn understood(item: Recognised) -> Self {
+        Self {
+            kind: item.kind,
+            device: item.device,
+            officer: item.officer,
+            recording: Some(item.recording),
+            segment: item.segment,
+            started_at_device: Some(item.started_at_device),
+            key_file: item.key_file,
+            rule: Some(item.rule),
+        }
+    }
+
+    fn unknown(kind: ItemKind, unknown: Unrecognised) -> Self {
+        let Unrecognised { device, officer, key_file, .. } = unknown;
+        let (recording, segment, started_at_device, rule) = (None, Segment::default(), None, None);
+        Self { kind, device, officer, recording, segment, started_at_device, key_file, rule }
+    }
+}
+
 /// The recorder, when every name that tells a number tells the same one. Two numbers in one folder name nobody.
 fn the_only_device(scan: &Scan, rules: &Rules) -> Option<DeviceId> {
     let mut told = scan.files.iter().filter_map(|found| match rules.recognise(slashed(&found.relative)) {
         Recognition::Recognised(item) => item.device,
-        Recognition::Unrecognised(_) => None,
+        Recognition::Unrecognised(unknown) => unknown.device,
     });
     let first = told.next()?;
     told.all(|other| other == first).then_some(first)
@@ -208,11 +257,6 @@ fn is_hidden(path: &Path) -> bool {
     // One dot hides a file; a name that begins with two was made to lead elsewhere, and is footage all the same.
     let hides = |name: &[u8]| name.starts_with(b".") && !name.starts_with(b"..");
     path.components().any(|part| hides(part.as_os_str().as_encoded_bytes()))
-}
-
-/// When a file began: by its name, else by its last change.
-fn began(job: &Job) -> DateTime {
-    job.started_at_device.unwrap_or_else(|| calendar::shanghai(job.found.snapshot.modified))
 }
 
 #[cfg(test)]

@@ -55,15 +55,15 @@ impl View {
         }
     }
 
-    /// The whole of a docking: `files` files of `bytes` bytes together.
+    /// The whole of one recorder's docking: `files` files of `bytes` bytes together.
     #[must_use]
-    pub fn docking(&self, files: usize, bytes: u64) -> Whole {
+    pub fn docking(&self, recorder: &str, files: usize, bytes: u64) -> Whole {
         let bar = match self {
             Self::Bars(bars) => bars.add(ProgressBar::new(bytes)),
             Self::Lines | Self::Quiet => ProgressBar::hidden(),
         };
         bar.set_style(style(TOTAL));
-        bar.set_prefix("total");
+        bar.set_prefix(recorder.to_owned());
         bar.set_message(format!("{files} files"));
         Whole { view: self.clone(), bar }
     }
@@ -183,11 +183,79 @@ fn shortened(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::{io, sync::Mutex};
+
+    use indicatif::TermLike;
+
     use super::*;
+
+    /// A terminal that keeps what is written to it.
+    #[derive(Debug, Clone, Default)]
+    struct Screen(Arc<Mutex<String>>);
+
+    impl TermLike for Screen {
+        fn width(&self) -> u16 {
+            160
+        }
+        fn height(&self) -> u16 {
+            50
+        }
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.write_str(text)
+        }
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.0.lock().expect("screen").push_str(text);
+            Ok(())
+        }
+        fn clear_line(&self) -> io::Result<()> {
+            Ok(())
+        }
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn each_of_many_recorders_has_its_files_above_its_own_total() {
+        let screen = Screen::default();
+        let target = ProgressDrawTarget::term_like_with_hz(Box::new(screen.clone()), 255);
+        let view = View::Bars(MultiProgress::with_draw_target(target));
+        let wholes: Vec<Whole> = (1..=5).map(|n| view.docking(&format!("DSJ0000{n}"), 2, 200)).collect();
+        let items: Vec<Item> =
+            wholes.iter().enumerate().map(|(n, whole)| whole.item(&format!("file-{n}.mp4"), 100)).collect();
+        for item in &items {
+            item.sent(50);
+        }
+        // Drawn anew, all of it, once nobody else writes.
+        view.multi().expect("bars").suspend(|| screen.0.lock().expect("screen").clear());
+        let shown = screen.0.lock().expect("screen").clone();
+        let mut at = 0;
+        for n in 0..5 {
+            for words in [format!("file-{n}.mp4"), format!("DSJ0000{}", n + 1)] {
+                let place =
+                    shown[at..].find(&words).unwrap_or_else(|| panic!("{words} is not shown in its place: {shown}"));
+                at += place;
+            }
+        }
+        drop(items);
+        wholes.iter().for_each(Whole::end);
+    }
 
     #[test]
     fn the_total_follows_items_back_and_forth() {
-        let whole = View::Quiet.docking(2, 100);
+        let whole = View::Quiet.docking("DSJ00012", 2, 100);
         let (first, second) = (whole.item("a", 60), whole.item("b", 40));
         first.sent(50);
         second.sent(40);

@@ -4,7 +4,7 @@
 use std::{
     fs::File,
     io::{self, Read, Seek, SeekFrom},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::Duration,
 };
@@ -13,7 +13,7 @@ use bytes::Bytes;
 use custos_domain::outboard::{GROUP, Outboard, OutboardBuilder, OutboardError};
 use tokio_util::sync::CancellationToken;
 
-use crate::scan::Snapshot;
+use crate::{scan::Snapshot, sys};
 
 /// How often one place of the medium is read before it is given up.
 const TRIES: u32 = 3;
@@ -62,7 +62,7 @@ pub struct Source {
 impl Source {
     /// Opens the file when it is still the regular file that was listed.
     fn open(&self) -> Result<File, ReadError> {
-        let file = open_regular(&self.path).map_err(|source| ReadError::Io { offset: 0, source })?;
+        let file = sys::open_regular(&self.path).map_err(|source| ReadError::Io { offset: 0, source })?;
         let metadata = file.metadata().map_err(|source| ReadError::Io { offset: 0, source })?;
         let unchanged = metadata.is_file() && Snapshot::of(&metadata) == self.snapshot;
         if unchanged { Ok(file) } else { Err(ReadError::Changed) }
@@ -154,7 +154,7 @@ impl Groups {
             }
             tracing::warn!(path = ?self.source.path, mib = index, attempt, "bytes differ from the first reading");
             if let Some(file) = self.file.take() {
-                forget_cached(&file, index * GROUP);
+                sys::forget_cached(&file, index * GROUP, GROUP);
             }
         }
         Err(ReadError::Unstable { mib: index })
@@ -172,32 +172,6 @@ impl Groups {
     }
 }
 
-/// Opens a file for reading without following a symbolic link in its place.
-fn open_regular(path: &Path) -> io::Result<File> {
-    let mut options = File::options();
-    options.read(true);
-    #[cfg(target_os = "linux")]
-    {
-        use std::os::unix::fs::OpenOptionsExt;
-        // Non-blocking so that a pipe put in the file's place cannot hold the station up; no effect on regular files.
-        options.custom_flags((nix::fcntl::OFlag::O_NOFOLLOW | nix::fcntl::OFlag::O_NONBLOCK).bits());
-    }
-    options.open(path)
-}
-
-/// Asks the kernel to read this MiB from the medium next time. Best effort: elsewhere the cache answers again.
-#[cfg(target_os = "linux")]
-fn forget_cached(file: &File, offset: u64) {
-    use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
-    let (offset, length) = (i64::try_from(offset).unwrap_or(0), i64::try_from(GROUP).unwrap_or(0));
-    if let Err(error) = posix_fadvise(file, offset, length, PosixFadviseAdvice::POSIX_FADV_DONTNEED) {
-        tracing::debug!(%error, "cached bytes could not be dropped");
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn forget_cached(_file: &File, _offset: u64) {}
-
 /// Lengths here are at most one MiB or an index into a vector in memory.
 fn to_usize(value: u64) -> usize {
     usize::try_from(value).unwrap_or(usize::MAX)
@@ -205,6 +179,8 @@ fn to_usize(value: u64) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use custos_domain::digest::Root;
 
     use super::*;

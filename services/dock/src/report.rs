@@ -21,6 +21,9 @@ use crate::{
     scan::Found,
 };
 
+/// Files ingest takes in one list. A medium with more is broken; then the rest is handed in without having been listed.
+pub const MOST_LISTED: usize = 20_000;
+
 /// What became of one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -161,6 +164,13 @@ impl Report {
     pub fn deposited(&self) -> Vec<UnifiedCode> {
         let codes: std::collections::BTreeSet<_> = self.lines.iter().filter_map(|line| line.code.clone()).collect();
         codes.into_iter().collect()
+    }
+
+    /// Names of all files that ingest has.
+    #[must_use]
+    pub fn arrived(&self) -> Vec<String> {
+        let came = self.lines.iter().filter(|line| line.code.is_some());
+        came.take(MOST_LISTED).map(|line| line.name.clone()).collect()
     }
 
     /// Files that stay, each with its reason.

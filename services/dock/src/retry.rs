@@ -132,13 +132,7 @@ impl Retry {
         if corrected && self.troubles == 0 {
             return Duration::ZERO;
         }
-        let own = backoff(self.troubles, jitter);
-        match trouble {
-            Trouble::Busy { after: Some(asked), .. } | Trouble::Pending { after: Some(asked) } => {
-                own.max((*asked).min(LONGEST_ASKED))
-            }
-            _ => own,
-        }
+        pause(self.troubles, trouble, jitter)
     }
 
     fn damaged_again(&mut self, mib: u64) -> u32 {
@@ -148,6 +142,20 @@ impl Retry {
         };
         self.damaged = Some((mib, times));
         times
+    }
+}
+
+/// The pause after the n-th trouble in a row: our own, or what ingest asked for (`Retry-After`) when that is longer. Nobody
+/// comes back before the time asked for, and `jitter` spreads over a quarter of it those who were asked at once.
+#[must_use]
+pub fn pause(troubles: u32, trouble: &Trouble, jitter: f64) -> Duration {
+    let own = backoff(troubles, jitter);
+    match trouble {
+        Trouble::Busy { after: Some(asked), .. } | Trouble::Pending { after: Some(asked) } => {
+            let asked = (*asked).min(LONGEST_ASKED);
+            own.max(asked + (asked / 4).mul_f64(jitter.clamp(0.0, 1.0)))
+        }
+        _ => own,
     }
 }
 

@@ -13,9 +13,9 @@ use crate::{
     journal::Journal,
     progress::View,
     report::{Outcome, Report},
-    status,
+    status, sys,
     telemetry::{Recording, Telemetry},
-    watch,
+    watch::{self, Tell},
 };
 
 /// How long a reading that cannot be interrupted may keep the program alive after everything else has ended.
@@ -60,7 +60,7 @@ async fn work(args: Args) -> Exit {
     };
     let stop = CancellationToken::new();
     let exit = tokio::select! {
-        exit = command(args.command, view, &stop) => exit,
+        exit = command(args.command, args.notify_socket, view, &stop) => exit,
         () = second_signal(stop.clone()) => Exit::Left,
     };
     // Sending the last spans waits for the network.
@@ -68,10 +68,10 @@ async fn work(args: Args) -> Exit {
     exit
 }
 
-async fn command(command: Command, view: View, stop: &CancellationToken) -> Exit {
+async fn command(command: Command, socket: Option<String>, view: View, stop: &CancellationToken) -> Exit {
     let outcome = match command {
         Command::Push(push) => run_push(&push, &view, stop).await,
-        Command::Watch(watch) => run_watch(&watch, view, stop).await,
+        Command::Watch(watch) => run_watch(&watch, socket.as_deref(), view, stop).await,
         Command::Enrol(enrol) => Ok(run_enrol(&enrol).await),
         Command::Status(status) => Ok(tell_status(&status)),
     };
@@ -102,18 +102,28 @@ async fn run_push(push: &Push, view: &View, stop: &CancellationToken) -> Result<
     Ok(report.exit())
 }
 
-async fn run_watch(watch: &Watch, view: View, stop: &CancellationToken) -> Result<Exit, DockError> {
+async fn run_watch(
+    watch: &Watch,
+    socket: Option<&str>,
+    view: View,
+    stop: &CancellationToken,
+) -> Result<Exit, DockError> {
     let renewer = watch.renewer();
     renewer.once().await;
     let dock = Arc::new(Dock::open(watch.settings()).await?);
-    let tell = |folder: &Path, outcome: &Result<Report, DockError>| match outcome {
+    manager(socket, "READY=1");
+    let looked = |dockings| manager(socket, &format!("WATCHDOG=1\nSTATUS=docking {dockings} recorders"));
+    let ended = |folder: &Path, outcome: &Result<Report, DockError>| match outcome {
         Ok(report) => {
             tracing::info!(folder = ?folder, outcome = report.summary(), "docking ended");
+            report.remarks.iter().for_each(|remark| tracing::warn!(folder = ?folder, remark, "please note"));
             show(report, watch.output());
         }
         Err(error) => tracing::error!(folder = ?folder, error = chain(error), "docking failed"),
     };
-    let watched = watch::watch(dock, &watch.mounts, watch.poll(), watch.order(), view, stop, tell);
+    let tell = Tell { ended: &ended, looked: &looked };
+    let places = watch.places();
+    let watched = watch::watch(dock, &places, watch.poll(), watch.order(), view, stop, tell);
     tokio::pin!(watched);
     tokio::select! {
         ended = watched.as_mut() => ended?,
@@ -123,12 +133,19 @@ async fn run_watch(watch: &Watch, view: View, stop: &CancellationToken) -> Resul
     Ok(Exit::Done)
 }
 
+/// Tells the service manager, where one listens.
+fn manager(socket: Option<&str>, state: &str) {
+    if let Some(Err(error)) = socket.map(|socket| sys::notify(socket, state)) {
+        tracing::debug!(%error, "the service manager was not told");
+    }
+}
+
 fn tell_status(status: &Status) -> Exit {
-    let entries = match Journal::read_beside(&status.state) {
-        Ok(entries) => entries,
+    let (entries, open) = match Journal::read_beside(&status.state) {
+        Ok(known) => known,
         Err(error) => return complain(&error, Exit::Usage),
     };
-    let text = if status.json { status::json(&entries) } else { Ok(status::text(&entries)) };
+    let text = if status.json { status::json(&entries) } else { Ok(status::text(&entries, &open, &status.time_zone)) };
     match text {
         Ok(text) => print(&text),
         Err(error) => return complain(&error, Exit::Left),
@@ -181,28 +198,8 @@ fn chain(error: &(dyn Error + 'static)) -> String {
 
 /// The first signal asks everything to end properly; completes at the second.
 async fn second_signal(stop: CancellationToken) {
-    signal().await;
+    sys::stop_signal().await;
     tracing::warn!("stopping: closing the docking; signal once more to leave at once");
     stop.cancel();
-    signal().await;
-}
-
-#[cfg(unix)]
-async fn signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
-    }
-}
-
-#[cfg(not(unix))]
-async fn signal() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
-    }
+    sys::stop_signal().await;
 }

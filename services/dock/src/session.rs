@@ -3,9 +3,10 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use custos_domain::{declaration::ClockOffset, ids::DockingId};
-use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use crate::{
+    bandwidth::Throttle,
     client::Ingest,
     clock::Clock,
     halt::Halt,
@@ -14,6 +15,7 @@ use crate::{
     plan::Job,
     read::Source,
     single::Single,
+    slots::Slots,
     trust::Trust,
 };
 
@@ -41,7 +43,11 @@ pub struct Session {
     /// Ends this docking early.
     pub halt: Halt,
     /// How many files are read or sent at once, over all dockings of this process.
-    pub slots: Arc<Semaphore>,
+    pub slots: Slots,
+    /// How fast, over all dockings of this process; none is as fast as it goes.
+    pub throttle: Option<Arc<Throttle>>,
+    /// When the first ordinary file may begin; key files never wait.
+    pub begin: Instant,
     /// Never two uploads of the same bytes at once.
     pub single: Single,
 }
@@ -74,10 +80,10 @@ impl Session {
     }
 }
 
-/// What the journal answered; nothing, said aloud, where it failed.
+/// What the journal answered; nothing where it failed, which it says itself, once.
 pub fn forgiven<T: Default>(outcome: Result<T, JournalError>) -> T {
     outcome.unwrap_or_else(|error| {
-        tracing::warn!(%error, "the journal failed: going on without it; a restart will read files again");
+        tracing::debug!(%error, "going on without the journal");
         T::default()
     })
 }

@@ -164,7 +164,8 @@ impl Upload<'_> {
     /// Sends from `offset` to the end, showing how far it is.
     async fn send(&self, upload: &UploadId, offset: u64) -> Result<u64, Trouble> {
         let flow = Flow::new(offset, self.declared.length);
-        let body = Body::wrap_stream(flow.frames(Groups::new(self.source.clone(), self.outboard.clone())));
+        let groups = Groups::new(self.source.clone(), self.outboard.clone());
+        let body = Body::wrap_stream(flow.frames(groups, self.session.throttle.clone()));
         let show = async {
             loop {
                 sleep(SHOW).await;

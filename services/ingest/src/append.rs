@@ -283,8 +283,8 @@ fn stored(sent: Result<Result<(), StoreError>, tokio::task::JoinError>) -> Resul
 
 fn refused_part(error: StoreError) -> IngestError {
     match error {
-        // Every MiB fitted the root, so it is the declared checksum that is wrong.
-        StoreError::Refused { code, .. } if code == "XAmzContentChecksumMismatch" => {
+        // Every MiB fitted the root, so it is the declared checksum that is wrong. MinIO's name for it, and SeaweedFS's.
+        StoreError::Refused { code, .. } if ["XAmzContentChecksumMismatch", "BadDigest"].contains(&code.as_str()) => {
             IngestError::Outboard("the CRC64NVME it gives for a part is not that of the part's bytes".to_owned())
         }
         error => error.into(),

@@ -16,7 +16,7 @@ use custos_domain::{
     manifest::{Manifest, StoredObject},
     outboard::Outboard,
 };
-use custos_platform::vault::{documents::Created, read::VersionHead};
+use custos_platform::vault::{documents::Created, probe::StoreMode, read::VersionHead};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Mutex, watch};
 use tracing::Instrument;
@@ -210,7 +210,12 @@ async fn lock(
     head: &VersionHead,
 ) -> Result<(StoredObject, Timestamp), IngestError> {
     let floor = ingest.floor(session.tenant(), ingest.trusted_now()?)?;
-    if head.locked_until.is_none() {
+    // A store that dropped the headers may have applied the bucket's default retention instead.
+    let asked = session.lock_begun;
+    let dropped = head.locked_until.is_none_or(|until| asked.is_some_and(|asked| until < asked));
+    if dropped && ingest.store_mode == StoreMode::Repair {
+        crate::metrics::lock_repaired();
+    } else if dropped {
         tracing::error!(original = %head.object.key, "the store dropped the lock headers; locking now");
         crate::metrics::lock_dropped();
     }

@@ -2,7 +2,7 @@
 //!
 //! The list of files makes a clip that never arrives visible (D-11.3); the measured clock is evidence (D-7).
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{Json, extract::State};
 use custos_domain::{
@@ -24,6 +24,8 @@ use crate::{Ingest, declare, error::IngestError, station::Station};
 const MAX_FILES: usize = 20_000;
 /// The longest name or reason taken, in characters.
 const MAX_TEXT: usize = 255;
+/// Counters a recorder's description may hold.
+const MAX_COUNTERS: usize = 64;
 
 /// A recorder was connected.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
@@ -46,6 +48,9 @@ pub struct OpenDocking {
     #[serde(default)]
     #[schema(value_type = Option<Object>)]
     pub clock: Option<ClockOffset>,
+    /// What the recorder says it made, such as `lastsequence`, at most 64.
+    #[serde(default)]
+    pub counters: BTreeMap<String, u64>,
 }
 
 /// The docking ended.
@@ -58,6 +63,9 @@ pub struct CloseDocking {
     /// Items with a receipt.
     #[schema(value_type = Vec<String>)]
     pub deposited: Vec<UnifiedCode>,
+    /// Listed files that came with them, by name.
+    #[serde(default)]
+    pub arrived: Vec<String>,
     /// Files without one, each with the reason.
     #[schema(value_type = Vec<Object>)]
     pub left: Vec<LeftFile>,
@@ -88,11 +96,15 @@ pub async fn open(
     {
         return Err(IngestError::Body("the measured clock offset is more than a century".to_owned()));
     }
-    bounded(opened.files.len(), opened.files.iter().map(|file| file.name.as_str()))?;
-    let act =
-        Act::DockOpened { device: opened.device, officer: opened.officer, files: opened.files, clock: opened.clock };
-    ingest.state(docking_fact(&ingest, &station, &opened.docking, act)).await?;
-    Ok((StatusCode::CREATED, Json(serde_json::json!({ "docking": opened.docking }))))
+    if opened.counters.len() > MAX_COUNTERS {
+        return Err(IngestError::Body(format!("more than {MAX_COUNTERS} counters")));
+    }
+    let texts = opened.files.iter().map(|file| &file.name).chain(opened.counters.keys());
+    bounded(opened.files.len(), texts.map(String::as_str))?;
+    let OpenDocking { docking, device, officer, files, clock, counters } = opened;
+    let act = Act::DockOpened { device, officer, files, clock, counters };
+    ingest.state(docking_fact(&ingest, &station, &docking, act)).await?;
+    Ok((StatusCode::CREATED, Json(serde_json::json!({ "docking": docking }))))
 }
 
 /// POST /v1/dockings/{docking}/close.
@@ -114,11 +126,13 @@ pub async fn close(
     Path(docking): Path<DockingId>,
     Body(closed): Body<CloseDocking>,
 ) -> Result<StatusCode, IngestError> {
-    let texts = closed.left.iter().flat_map(|left| [left.name.as_str(), left.reason.as_str()]);
-    bounded(closed.deposited.len().max(closed.left.len()), texts)?;
+    let left = closed.left.iter().flat_map(|left| [left.name.as_str(), left.reason.as_str()]);
+    let texts = left.chain(closed.arrived.iter().map(String::as_str));
+    bounded(closed.deposited.len().max(closed.left.len()).max(closed.arrived.len()), texts)?;
     let act = Act::DockClosed {
         device: closed.device,
         deposited: closed.deposited,
+        arrived: closed.arrived,
         left: closed.left,
         erased: closed.erased,
     };

@@ -16,6 +16,8 @@
 //!
 //! Load: [`admission`] decides who gets memory next, [`budget`] hands it out, [`pace`] cuts slow senders, [`quota`] bounds what is
 //! under way.
+//!
+//! Before any of it: [`probe`]: a store that does not keep what this rests on is not given any footage.
 
 pub mod admission;
 pub mod append;
@@ -37,6 +39,7 @@ mod limits;
 mod metrics;
 pub mod pace;
 mod plain;
+pub mod probe;
 pub mod progress;
 pub mod prove;
 pub mod quota;
@@ -67,15 +70,16 @@ use custos_platform::{
     facts::FactLog,
     lifecycle::Lifecycle,
     signer::{Signer, Trust},
-    vault::{Vault, skew::StoreClock},
+    vault::{Vault, probe::StoreMode, skew::StoreClock},
 };
 use jiff::Timestamp;
 
 pub use error::IngestError;
-pub use serve::{Args, serve};
+pub use serve::{Args, Command, serve};
 
 use crate::{
-    budget::Budget, commit::Committer, quota::Quotas, register::Register, session::Sessions, takeover::Takeover,
+    budget::Budget, commit::Committer, probe::Gate, quota::Quotas, register::Register, session::Sessions,
+    takeover::Takeover,
 };
 
 /// Everything the verbs share.
@@ -92,6 +96,10 @@ pub struct Ingest {
     names: Rules,
     clock: Clock,
     store_clock: StoreClock,
+    /// What is asked of the store.
+    store_mode: StoreMode,
+    /// Closed until the store has been tried.
+    gate: Gate,
     lifecycle: Lifecycle,
     budget: Budget,
     quotas: Quotas,

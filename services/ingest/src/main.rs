@@ -2,6 +2,20 @@
 
 use std::process::ExitCode;
 
+use custos_ingest::{Args, Command, probe, serve};
+use custos_platform::service::{parse, run_once, start};
+
+const NAME: &str = "custos-ingest";
+
 fn main() -> ExitCode {
-    custos_platform::service::run("custos-ingest", custos_ingest::serve)
+    let args: Args = match parse(NAME) {
+        Ok(args) => args,
+        Err(code) => return code,
+    };
+    match args.command() {
+        None => start(NAME, args, serve),
+        Some(Command::Probe(how)) => {
+            run_once(NAME, args.beside_the_service(), move |args, context| probe::run(args, context, how))
+        }
+    }
 }

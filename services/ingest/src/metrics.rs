@@ -48,6 +48,9 @@ static REJECTED: LazyLock<Counter<u64>> =
     LazyLock::new(|| counter("custos_ingest_rejected", "objects that were not what was sent when read back"));
 static LOCK_DROPPED: LazyLock<Counter<u64>> =
     LazyLock::new(|| counter("custos_ingest_lock_dropped", "originals the store created without the lock asked for"));
+static LOCK_REPAIRED: LazyLock<Counter<u64>> = LazyLock::new(|| {
+    counter("custos_ingest_lock_repaired", "originals locked after they were created, as repair mode does")
+});
 
 static BYTES_STORED: LazyLock<Histogram<u64>> = LazyLock::new(|| {
     meter()
@@ -78,7 +81,7 @@ static REGISTER_AGE: LazyLock<Gauge<f64>> = LazyLock::new(|| {
 
 /// Makes every series exist before its first event, so that an alert on it can be trusted.
 pub(crate) fn begin() {
-    for counter in [&*LOST, &*GIVEN_UP, &*REJECTED, &*LOCK_DROPPED] {
+    for counter in [&*LOST, &*GIVEN_UP, &*REJECTED, &*LOCK_DROPPED, &*LOCK_REPAIRED] {
         counter.add(0, &[]);
     }
     for gauge in [&*BUDGET, &*OLDEST, &*WITHOUT_FACT, &*REGISTER_SEQUENCE] {
@@ -179,6 +182,11 @@ pub(crate) fn rejected() {
 /// The store dropped the lock headers.
 pub(crate) fn lock_dropped() {
     LOCK_DROPPED.add(1, &[]);
+}
+
+/// An original was locked after Complete.
+pub(crate) fn lock_repaired() {
+    LOCK_REPAIRED.add(1, &[]);
 }
 
 fn counter(name: &'static str, what: &'static str) -> Counter<u64> {

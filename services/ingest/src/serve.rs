@@ -1,6 +1,6 @@
 //! Configuration and start: what ingest needs, how its parts are put together.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use custos_domain::recorder::Rules;
 use custos_platform::{
@@ -13,7 +13,7 @@ use custos_platform::{
     service::Context,
     signer::{Signer, SigningArgs, Trust},
     sweep::Sweep,
-    vault::{StoreArgs, Vault, skew::StoreClock},
+    vault::{StoreArgs, Vault, probe::ProbeArgs, skew::StoreClock},
 };
 
 use crate::{
@@ -22,6 +22,7 @@ use crate::{
     budget::Budget,
     commit::Committer,
     limits::{LoadArgs, UpkeepArgs},
+    probe::{self, Gate},
     quota::Quotas,
     reap::Reaper,
     reconcile::Reconciler,
@@ -41,6 +42,8 @@ pub struct Args {
     tls: TlsArgs,
     #[command(flatten)]
     store: StoreArgs,
+    #[command(flatten)]
+    probe: ProbeArgs,
     #[command(flatten)]
     bus: BusArgs,
     #[command(flatten)]
@@ -65,6 +68,38 @@ pub struct Args {
     /// Seconds between looks at the register of stations; a revocation works after at most this long.
     #[arg(long = "register-seconds", env = "CUSTOS_REGISTER_SECONDS", default_value = "10", value_parser = seconds)]
     register: Duration,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+/// What else it can do, beside the running service or without one.
+#[derive(Debug, Clone, Copy, clap::Subcommand)]
+pub enum Command {
+    /// Try what the store is capable of and print a table; fails when something mandatory is missing
+    Probe(probe::How),
+}
+
+impl Args {
+    /// What else it was asked to do.
+    #[must_use]
+    pub fn command(&self) -> Option<Command> {
+        self.command
+    }
+
+    /// The same options for a command: any free admin port, since the service with these options has its own.
+    #[must_use]
+    pub fn beside_the_service(mut self) -> Self {
+        self.common.admin_listen = SocketAddr::new(self.common.admin_listen.ip(), 0);
+        self
+    }
+
+    pub(crate) fn store(&self) -> &StoreArgs {
+        &self.store
+    }
+
+    pub(crate) fn probe(&self) -> &ProbeArgs {
+        &self.probe
+    }
 }
 
 impl AsRef<CommonArgs> for Args {
@@ -90,6 +125,8 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
         register: Register::default(),
         names: Rules::built_in()?,
         store_clock,
+        store_mode: args.probe.store_mode,
+        gate: Gate::default(),
         budget: Budget::new(args.load.parts()),
         quotas: Quotas::new(args.load.quotas()),
         pace: args.load.pace(),
@@ -101,14 +138,20 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
         lifecycle: lifecycle.clone(),
     });
     crate::metrics::begin();
-    reconcile(&ingest, args.reconcile);
-    reap(&ingest, &args.upkeep);
-    audit(&ingest, &args.upkeep);
     let clients = Clients { revocations: Some(ingest.register.revocations()), ..Clients::default() };
     let server = Server::bind_for(&args.tls, clients, &context).await?;
-    first_register(&ingest).await;
+    let tried = health.latch("capability probe");
+    let (prover, upkeep) = (Arc::clone(&ingest), args.upkeep);
+    lifecycle.spawn("ingest.probe", async move {
+        prover.lifecycle.soft().run_until_cancelled(first_register(&prover)).await;
+        probe::until_fit(&prover, tried).await?;
+        reconcile(&prover, args.reconcile);
+        reap(&prover, &upkeep);
+        audit(&prover, &upkeep);
+        Ok(())
+    });
     follow_register(&ingest, args.register);
-    server.start(routes::routes(ingest, &context.meter));
+    server.start(probe::gated(&ingest, routes::routes(Arc::clone(&ingest), &context.meter)));
     Ok(())
 }
 

@@ -6,7 +6,8 @@
 //! 2. [`history`], [`ledger`]: what the custody log says of an item, and what the database records.
 //! 3. [`look`]: the one verb: look at an item, leave it as it ought to be, state what was done.
 //! 4. [`listen`], [`audit`]: what leads to a look: an announcement, or that its time has come.
-//! 5. [`obligations`], [`policy_view`], [`eligible`]: the API.
+//! 5. [`probe`]: every night the store is tried: does it still do what all of this rests on?
+//! 6. [`obligations`], [`policy_view`], [`eligible`]: the API.
 
 pub mod audit;
 pub mod decide;
@@ -19,13 +20,20 @@ pub mod look;
 mod metrics;
 pub mod obligations;
 pub mod policy_view;
+pub mod probe;
 mod routes;
 mod serve;
 
 use std::time::Duration;
 
 use custos_domain::policy::PolicySet;
-use custos_platform::{clock::Clock, facts::FactLog, lifecycle::Lifecycle, sweep::Trigger, vault::Vault};
+use custos_platform::{
+    clock::Clock,
+    facts::FactLog,
+    lifecycle::Lifecycle,
+    sweep::Trigger,
+    vault::{Vault, probe::StoreMode},
+};
 
 pub use error::RetentionError;
 pub use routes::Api;
@@ -50,4 +58,6 @@ pub struct Retention {
     settle: Duration,
     /// How long until a lock that is in order is read again.
     audit_every: Duration,
+    /// What is asked of the store.
+    store_mode: StoreMode,
 }

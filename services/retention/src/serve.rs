@@ -12,7 +12,7 @@ use custos_platform::{
     policies::{self, PolicyArgs},
     service::Context,
     sweep::{Sweep, Trigger},
-    vault::{StoreArgs, Vault},
+    vault::{StoreArgs, Vault, probe::ProbeArgs},
     worker,
 };
 use sqlx::PgPool;
@@ -37,6 +37,8 @@ pub struct Args {
     #[command(flatten)]
     store: StoreArgs,
     #[command(flatten)]
+    probe: ProbeArgs,
+    #[command(flatten)]
     bus: BusArgs,
     #[command(flatten)]
     facts: FactArgs,
@@ -53,6 +55,9 @@ pub struct Args {
     /// Seconds until a lock that is in order is read again, and between walks over the manifests.
     #[arg(long = "audit-seconds", env = "CUSTOS_AUDIT_SECONDS", default_value = "3600", value_parser = seconds)]
     audit: Duration,
+    /// Seconds between probes of what the store is capable of.
+    #[arg(long = "probe-seconds", env = "CUSTOS_PROBE_SECONDS", default_value = "86400", value_parser = seconds)]
+    probe_every: Duration,
 }
 
 impl AsRef<CommonArgs> for Args {
@@ -81,6 +86,7 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
         walk: Walk::default(),
         settle: args.settle,
         audit_every: args.audit,
+        store_mode: args.probe.store_mode,
         vault,
         facts,
         policies,
@@ -89,7 +95,7 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
     });
     let (relay, facts) = (retention.relay.clone(), retention.facts.clone());
     outbox::spawn_relay("retention.outbox", pool, relay, facts, &context.lifecycle);
-    start_sweeps(&retention);
+    start_sweeps(&retention, args.probe_every);
     let handler = Arc::clone(&retention);
     worker::spawn(&context.lifecycle, bus, "retention", args.slots.into(), move |delivery| {
         Arc::clone(&handler).handle(delivery)
@@ -105,7 +111,7 @@ fn check_health(health: &Health, vault: &Vault, pool: &PgPool, bus: &Bus) {
     health.consumer(bus);
 }
 
-fn start_sweeps(retention: &Arc<Retention>) {
+fn start_sweeps(retention: &Arc<Retention>, probe_every: Duration) {
     let look_every = LOOK_EVERY.min(retention.audit_every).min(retention.settle.max(Duration::from_secs(1)));
     Sweep::new("retention.audit", look_every)
         .spawn(&retention.lifecycle, retention, |retention| async move { retention.audit().await });
@@ -114,4 +120,6 @@ fn start_sweeps(retention: &Arc<Retention>) {
         retention,
         |retention| async move { retention.walk().await },
     );
+    Sweep::new("retention.probe", probe_every)
+        .spawn(&retention.lifecycle, retention, |retention| async move { retention.probe_store().await });
 }

@@ -1,5 +1,7 @@
 //! Seeds for what real servers make impossible, or what is quicker shown so: the collected world with one value changed.
 
+#![expect(clippy::expect_used, reason = "a seed that finds nothing to break is a broken test")]
+
 use anyhow::Context;
 use custos_domain::{
     digest::Root,
@@ -20,13 +22,16 @@ use serde_json::Value;
 
 use super::{Keys, Scene};
 
+/// Changes the world, or the one before it.
+type Sow = Box<dyn Fn(&mut World, &mut World)>;
+
 /// A change of the world that breaks one invariant.
 pub(super) struct Seed {
     pub(super) breaks: Invariant,
     pub(super) what: &'static str,
     /// Whether it is about what was seen before.
     pub(super) with_before: bool,
-    pub(super) sow: Box<dyn Fn(&mut World, &mut World)>,
+    pub(super) sow: Sow,
 }
 
 fn seed(breaks: Invariant, what: &'static str, sow: impl Fn(&mut World) + 'static) -> Seed {
@@ -60,7 +65,7 @@ impl Known {
         Ok(Self {
             lying_seal: altered(&seal, &hashing, |seal: &mut Seal| seal.root = Root::of(b"other"))?,
             early_permit: altered(&permit, &ingest, |permit: &mut ErasePermit| {
-                permit.checked_at = manifest.ingested_at
+                permit.checked_at = manifest.ingested_at;
             })?,
             receipt_of_nothing: altered(receipt, &ingest, |receipt: &mut Receipt| {
                 "nowhere".clone_into(&mut receipt.manifest.version);
@@ -78,7 +83,7 @@ pub(super) fn seeds(scene: &Scene) -> anyhow::Result<Vec<Seed>> {
     let mut seeds = of_documents(known.clone());
     seeds.extend(of_versions(known.clone()));
     seeds.extend(of_words(known.clone()));
-    seeds.extend(of_decisions(known));
+    seeds.extend(of_decisions(&known));
     Ok(seeds)
 }
 
@@ -131,8 +136,8 @@ fn of_versions(known: Known) -> Vec<Seed> {
         seed(Invariant::Held, "the hold of one version off", move |world| at(world, &held.original.key).held = false),
         seed(Invariant::Held, "a hold for no reason", move |world| at(world, &third).held = true),
         seed(Invariant::OneVersion, "a delete marker", move |world| {
-            let marker = Version { is_marker: true, ..other_version(at(world, &marked)) };
-            world.versions.push(marker);
+            let deleted = Version { is_marker: true, ..other_version(at(world, &marked)) };
+            world.versions.push(deleted);
         }),
         seed(Invariant::OneVersion, "a second version", move |world| {
             let version = other_version(at(world, &second));
@@ -140,7 +145,7 @@ fn of_versions(known: Known) -> Vec<Seed> {
         }),
         seed(Invariant::OneVersion, "an original that nobody brought", |world| {
             let mut stray = other_version(at(world, "footage/"));
-            stray.object.key = "footage/2026/11/23/09/0192".to_owned();
+            "footage/2026/11/23/09/0192".clone_into(&mut stray.object.key);
             world.versions.push(stray);
         }),
         seed(Invariant::NothingGone, "an outboard deleted", move |world| {
@@ -179,7 +184,7 @@ fn of_words(known: Known) -> Vec<Seed> {
     ]
 }
 
-fn of_decisions(known: Known) -> Vec<Seed> {
+fn of_decisions(known: &Known) -> Vec<Seed> {
     let (code, row_of) = (known.erased.to_string(), known.erased.to_string());
     vec![
         seed(Invariant::ActIsFact, "a permit that was never stated", |world| {
@@ -187,7 +192,7 @@ fn of_decisions(known: Known) -> Vec<Seed> {
             world.tables.facts.retain(|row| !row.id.starts_with("permit_issued-"));
         }),
         seed(Invariant::Catalogue, "an item's row lost", move |world| {
-            world.tables.items.retain(|row| row.code != code)
+            world.tables.items.retain(|row| row.code != code);
         }),
         seed(Invariant::Catalogue, "a row that says otherwise", move |world| {
             let row = world.tables.items.iter_mut().find(|row| row.code == row_of).expect("a row");

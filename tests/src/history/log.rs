@@ -70,7 +70,7 @@ impl Log {
     pub(super) fn read_journals(&mut self, folders: &[PathBuf]) -> anyhow::Result<()> {
         for folder in folders {
             match Journal::read_beside(folder) {
-                Ok(entries) => entries.into_iter().for_each(|entry| self.entry(entry)),
+                Ok((entries, _begun)) => entries.into_iter().for_each(|entry| self.entry(entry)),
                 Err(JournalError::None(_)) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -98,22 +98,26 @@ impl Rule {
 
     /// Only the n-th that fits, counted from 1 since the rule was planned.
     #[must_use]
-    pub fn nth(mut self, n: u64) -> Self {
-        (self.from, self.to) = (n, n);
-        self
+    pub fn nth(self, n: u64) -> Self {
+        self.between(n, n)
     }
 
     /// Only the first so many that fit.
     #[must_use]
-    pub fn first(mut self, count: u64) -> Self {
-        (self.from, self.to) = (1, count);
-        self
+    pub fn first(self, count: u64) -> Self {
+        self.between(1, count)
     }
 
     /// Only from the n-th on that fits.
     #[must_use]
-    pub fn from(mut self, n: u64) -> Self {
-        (self.from, self.to) = (n, u64::MAX);
+    pub fn from(self, n: u64) -> Self {
+        self.between(n, u64::MAX)
+    }
+
+    /// Only from the n-th to the m-th that fits, both included.
+    #[must_use]
+    pub fn between(mut self, n: u64, m: u64) -> Self {
+        (self.from, self.to) = (n, m);
         self
     }
 

@@ -63,13 +63,14 @@ impl Stage {
         self.proxies.values().for_each(Proxy::forget);
         let codes = self.docking(true, true).await?;
         self.site.settled(docking::TENANT, &codes).await?;
-        self.check().await?;
         let count = |(&(service, target), proxy): (&(Part, Target), &Proxy)| {
             let rule = target.counted(Fault::Tell);
             let counted = proxy.log().into_iter().filter(|seen| rule.fits(seen.operation, &seen.key)).count();
             ((service, target), counted as u64)
         };
-        Ok(self.proxies.iter().map(count).collect())
+        let counts = self.proxies.iter().map(count).collect();
+        self.check().await?;
+        Ok(counts)
     }
 
     /// Plays it while these points are struck, and recovers. With `whole` all services do their part before it returns, and where
@@ -117,7 +118,7 @@ impl Stage {
     fn plan(&self, point: &Point) -> anyhow::Result<Planned> {
         let proxy = self.proxy(point)?;
         proxy.forget();
-        proxy.plan(point.target.counted(point.kind.fault()).nth(point.k))
+        proxy.plan(point.target.counted(point.kind.fault()).between(point.k, point.k + point.kind.in_a_row() - 1))
     }
 
     fn proxy(&self, point: &Point) -> anyhow::Result<&Proxy> {

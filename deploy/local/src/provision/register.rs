@@ -77,5 +77,6 @@ fn vault(endpoint: &str, secrets: &Secrets) -> anyhow::Result<Vault> {
         s3_intake: buckets.intake,
         s3_log: buckets.log,
         s3_derived: buckets.derived,
+        s3_probe: buckets.probe,
     })?)
 }

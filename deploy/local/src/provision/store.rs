@@ -1,4 +1,4 @@
-//! Buckets, users and policies in MinIO, through its own client `mc`.
+//! Buckets, users and policies in the store, through MinIO's client `mc`.
 
 use std::{
     path::{Path, PathBuf},
@@ -12,6 +12,7 @@ use tokio::process::Command;
 
 use super::archive;
 use crate::{
+    config::Server,
     folders::{self, Folders},
     part::Part,
     secrets::{Owner, Secret, Secrets},
@@ -20,6 +21,9 @@ use crate::{
 /// The lock of a version that was stored without one: the net below the locks that services set themselves.
 const DEFAULT_LOCK: &str = "30d";
 
+/// The default lock where the store is tried: a credential with the right to bypass can end it, for nothing there is of worth.
+const PROBE_LOCK: &str = "1d";
+
 /// Names of the buckets; the policies in `deploy/s3` spell them too.
 pub fn buckets() -> Buckets {
     Buckets {
@@ -27,6 +31,7 @@ pub fn buckets() -> Buckets {
         intake: "custos-intake".to_owned(),
         log: "custos-log".to_owned(),
         derived: "custos-derived".to_owned(),
+        probe: "custos-probe".to_owned(),
     }
 }
 
@@ -45,22 +50,40 @@ fn policy(service: Part) -> Option<&'static str> {
 }
 
 /// Creates buckets with their locks, and a user with its policy for every service.
-pub async fn provision(mc: &Mc, folders: &Folders, secrets: &Secrets) -> anyhow::Result<()> {
-    let Buckets { originals, intake, log, derived } = buckets();
-    let [originals, intake, log, derived] = [originals, intake, log, derived].map(|name| format!("{ALIAS}/{name}"));
+pub async fn provision(mc: &Mc, server: Server, folders: &Folders, secrets: &Secrets) -> anyhow::Result<()> {
+    make_buckets(mc).await?;
+    match server {
+        Server::Minio => import_users(mc, folders, secrets).await,
+        // It has them from its configuration.
+        Server::SeaweedFs => Ok(()),
+    }
+}
+
+async fn make_buckets(mc: &Mc) -> anyhow::Result<()> {
+    let Buckets { originals, intake, log, derived, probe } = buckets();
+    let [originals, intake, log, derived, probe] =
+        [originals, intake, log, derived, probe].map(|name| format!("{ALIAS}/{name}"));
+    let locked = async {
+        mc.run(&["mb", "--ignore-existing", "--with-lock", &originals, &log, &probe]).await?;
+        let lock = ["retention", "set", "--default"];
+        let [first, second, third] = [
+            ["compliance", DEFAULT_LOCK, &originals],
+            ["compliance", DEFAULT_LOCK, &log],
+            ["governance", PROBE_LOCK, &probe],
+        ]
+        .map(|which| [&lock[..], &which].concat());
+        tokio::try_join!(mc.run(&first), mc.run(&second), mc.run(&third)).map(drop)
+    };
+    let plain = ["mb", "--ignore-existing", &intake, &derived];
+    tokio::try_join!(locked, mc.run(&plain)).map(drop)
+}
+
+async fn import_users(mc: &Mc, folders: &Folders, secrets: &Secrets) -> anyhow::Result<()> {
     let users = folders.settings(Part::Minio, "iam.zip");
     folders::write(&users, users_and_policies(secrets)?)?;
     let users = users.display().to_string();
 
-    let locked = async {
-        mc.run(&["mb", "--ignore-existing", "--with-lock", &originals, &log]).await?;
-        let lock = ["retention", "set", "--default", "compliance", DEFAULT_LOCK];
-        let (first, second) = ([&lock[..], &[&originals]].concat(), [&lock[..], &[&log]].concat());
-        tokio::try_join!(mc.run(&first), mc.run(&second)).map(drop)
-    };
-    let plain = ["mb", "--ignore-existing", &intake, &derived];
-    let import = ["admin", "cluster", "iam", "import", ALIAS, &users];
-    let done = tokio::try_join!(locked, mc.run(&plain), mc.run(&import)).map(drop);
+    let done = mc.run(&["admin", "cluster", "iam", "import", ALIAS, &users]).await;
     // It holds every service's password.
     std::fs::remove_file(folders.settings(Part::Minio, "iam.zip")).context("removing the list of users")?;
     done
@@ -143,7 +166,18 @@ mod tests {
             let verbs: Vec<&str> =
                 allowed.flat_map(|s| s["Action"].as_array().expect("actions")).filter_map(Value::as_str).collect();
             assert!(verbs.iter().all(|verb| !verb.contains('*') && !verb.starts_with("s3:PutBucket")), "{service}");
-            assert_eq!(verbs.contains(&"s3:PutObjectLegalHold"), service == Part::LegalHold);
+            let holds = verbs.contains(&"s3:PutObjectLegalHold");
+            assert_eq!(holds, matches!(service, Part::LegalHold | Part::Ingest | Part::Retention), "{service}");
+            // Where the store is tried, and nowhere else, ingest and retention may do what it must refuse.
+            for statement in statements.iter().filter(|statement| statement["Effect"] == "Allow") {
+                let of = |verb: &str| statement["Action"].as_array().expect("actions").contains(&verb.into());
+                if of("s3:BypassGovernanceRetention")
+                    || of("s3:DeleteObjectVersion")
+                    || (holds && service != Part::LegalHold && of("s3:PutObjectLegalHold"))
+                {
+                    assert_eq!(statement["Resource"], serde_json::json!(["arn:aws:s3:::custos-probe/*"]), "{service}");
+                }
+            }
         }
     }
 }

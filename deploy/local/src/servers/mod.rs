@@ -3,6 +3,7 @@
 pub mod minio;
 pub mod nats;
 pub mod postgres;
+pub mod seaweedfs;
 
 use crate::{folders::Folders, launch::Launch, part::Part, ports::Ports, secrets::Secrets};
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use custos_domain::{
+    declaration::ClockOffset,
     dsse::Envelope,
     ids::{DeviceId, DockingId, UploadId},
     item::UnifiedCode,
@@ -182,6 +183,9 @@ pub struct Begun {
     pub device: DeviceId,
     /// When, by the station's clock.
     pub at: Timestamp,
+    /// The recorder's clock against ours, measured before it was set (D-7).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock: Option<ClockOffset>,
     /// Every recording file that was on it, made printable.
     pub files: Vec<String>,
 }

@@ -3,12 +3,13 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, RwLock, atomic::AtomicBool},
 };
 
-use redb::{Builder, ConcurrencyMode, Database, DatabaseError};
+use redb::{Builder, ConcurrencyMode, Database, DatabaseError, ReadableDatabase, TableError};
 
-use super::{Begun, DOCKINGS, Entry, FILES, Journal, OUTBOARDS, all};
+use super::{Begun, DOCKINGS, Entry, FILES, Journal, OUTBOARDS, Shared, all};
+use crate::sys;
 
 /// The file's name in the state folder.
 const NAME: &str = "journal.redb";
@@ -53,8 +54,11 @@ pub enum JournalError {
         /// What is wrong.
         detail: String,
     },
-    /// The disk failed, or is full.
-    #[error("the journal cannot be read or written")]
+    /// No room.
+    #[error("the disk of the state folder {0} is full: make room there; footage is handed in all the same")]
+    Full(PathBuf),
+    /// The disk failed.
+    #[error("the journal cannot be read or written: {0}; check the disk of the state folder")]
     Storage(#[from] Box<redb::Error>),
     /// The database gave up in the middle.
     #[error("the journal's database failed")]
@@ -65,32 +69,62 @@ impl Journal {
     /// Opens the journal in `folder`, making both if need be, and reads it whole once: a damaged one is told now, not in the
     /// middle of a docking. Blocking.
     pub fn open(folder: &Path) -> Result<Self, JournalError> {
-        std::fs::create_dir_all(folder).map_err(|source| JournalError::Folder { path: folder.to_owned(), source })?;
-        let path = folder.join(NAME);
-        guarded(&path, || {
-            if !path.exists() {
-                make(folder, &path)?;
-            }
-            let database = builder().set_check_integrity_on_open(true).open(&path)?;
-            prepare(&database)?;
-            Ok(Self(Arc::new(database)))
-        })
+        let database = RwLock::new(Some(open(folder)?));
+        Ok(Self(Arc::new(Shared { folder: folder.to_owned(), database, failing: AtomicBool::new(false) })))
     }
 
     /// Reads every entry beside a running dock, changing nothing. Blocking.
-    pub fn read_beside(folder: &Path) -> Result<Vec<Entry>, JournalError> {
+    pub fn read_beside(folder: &Path) -> Result<(Vec<Entry>, Vec<Begun>), JournalError> {
         let path = folder.join(NAME);
         if !path.exists() {
             return Err(JournalError::None(folder.to_owned()));
         }
-        let entries = guarded(&path, || match builder().open_read_only(&path) {
-            Ok(database) => all(&database, FILES),
+        guarded(&path, || match builder().open_read_only(&path) {
+            Ok(database) => everything(&database),
             // The last dock was killed: only a writer may repair what it left.
-            Err(DatabaseError::RepairAborted) => all(&builder().open(&path)?, FILES),
+            Err(DatabaseError::RepairAborted) => everything(&builder().open(&path)?),
             Err(error) => Err(error.into()),
-        })?;
-        Ok(entries.into_iter().map(|(_, entry)| entry).collect())
+        })
     }
+}
+
+impl JournalError {
+    /// This error, or what a person has to do about the disk of the state folder.
+    pub(super) fn of_disk(self, folder: &Path) -> Self {
+        match self {
+            Self::Storage(error) if is_full(&error) => Self::Full(folder.to_owned()),
+            Self::Folder { source, .. } if is_out_of_room(&source) => Self::Full(folder.to_owned()),
+            other => other,
+        }
+    }
+}
+
+/// Opens the database in `folder`, making both if need be. Blocking.
+pub(super) fn open(folder: &Path) -> Result<Database, JournalError> {
+    let of_folder = |source| JournalError::Folder { path: folder.to_owned(), source };
+    if !folder.exists() {
+        std::fs::create_dir_all(folder).map_err(of_folder)?;
+        let above = folder.parent().filter(|above| !above.as_os_str().is_empty());
+        above.map_or(Ok(()), sys::sync_folder).map_err(of_folder)?;
+    }
+    let path = folder.join(NAME);
+    let opened = guarded(&path, || {
+        if !path.exists() {
+            make(folder, &path)?;
+        }
+        let database = checking().open(&path)?;
+        prepare(&database)?;
+        Ok(database)
+    });
+    opened.map_err(|error| error.of_disk(folder))
+}
+
+pub(super) fn everything(database: &impl ReadableDatabase) -> Result<(Vec<Entry>, Vec<Begun>), JournalError> {
+    let values = |(_, value)| value;
+    Ok((
+        all(database, FILES)?.into_iter().map(values).collect(),
+        all(database, DOCKINGS)?.into_iter().map(|(_, begun)| begun).collect(),
+    ))
 }
 
 /// Makes an empty journal beside its place and moves it there whole: a dock killed while the database writes its first pages
@@ -103,19 +137,25 @@ fn make(folder: &Path, path: &Path) -> Result<(), JournalError> {
     drop(database);
     begun.as_file().sync_all().map_err(of_folder)?;
     match begun.persist_noclobber(path) {
-        Ok(_) => Ok(()),
+        // The name must outlive a power cut as the pages do.
+        Ok(_) => sys::sync_folder(folder).map_err(of_folder),
         // Another dock made it in the same moment.
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(of_folder(error.error)),
     }
 }
 
-fn prepare(database: &Database) -> Result<(), JournalError> {
-    let transaction = database.begin_write()?;
-    for table in [FILES, OUTBOARDS, DOCKINGS] {
-        transaction.open_table(table)?;
+/// Makes the tables where one is missing, and reads every row. A journal that is whole is not written: the disk may be full.
+pub(super) fn prepare(database: &Database) -> Result<(), JournalError> {
+    let reading = database.begin_read()?;
+    let tables = [FILES, OUTBOARDS, DOCKINGS];
+    if tables.iter().any(|table| matches!(reading.open_table(*table), Err(TableError::TableDoesNotExist(_)))) {
+        let transaction = database.begin_write()?;
+        for table in tables {
+            transaction.open_table(table)?;
+        }
+        transaction.commit()?;
     }
-    transaction.commit()?;
     all::<Entry>(database, FILES)?;
     all::<Begun>(database, DOCKINGS).map(drop)
 }
@@ -124,6 +164,13 @@ fn prepare(database: &Database) -> Result<(), JournalError> {
 fn builder() -> Builder {
     let mut builder = Builder::new();
     builder.set_cache_size(CACHE).set_concurrency_mode(ConcurrencyMode::SingleWriter);
+    builder
+}
+
+/// Reads every page once on opening.
+pub(super) fn checking() -> Builder {
+    let mut builder = builder();
+    builder.set_check_integrity_on_open(true);
     builder
 }
 
@@ -136,6 +183,7 @@ fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, JournalError>) -> Re
             redb::Error::DatabaseAlreadyOpen | redb::Error::LockProtocolMismatch => {
                 JournalError::InUse(path.to_owned())
             }
+            other if is_full(&other) => JournalError::Full(path.to_owned()),
             redb::Error::Io(source) if is_of_the_folder(&source) => {
                 JournalError::Folder { path: path.to_owned(), source }
             }
@@ -145,6 +193,14 @@ fn guarded<T>(path: &Path, work: impl FnOnce() -> Result<T, JournalError>) -> Re
         Ok(outcome) => outcome,
         Err(_panic) => Err(damaged("its pages contradict each other".to_owned())),
     }
+}
+
+fn is_full(error: &redb::Error) -> bool {
+    matches!(error, redb::Error::Io(error) if is_out_of_room(error))
+}
+
+fn is_out_of_room(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
 }
 
 /// Whether the trouble is with the folder or disk; anything else an access can end in comes of what is in the file.
@@ -167,4 +223,4 @@ macro_rules! from_redb {
         }
     )*};
 }
-from_redb!(DatabaseError, redb::TransactionError, redb::TableError, redb::StorageError, redb::CommitError);
+from_redb!(DatabaseError, redb::TransactionError, TableError, redb::StorageError, redb::CommitError);

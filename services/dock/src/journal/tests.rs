@@ -23,12 +23,12 @@ fn envelope(text: &str) -> custos_domain::dsse::Envelope {
     custos_domain::dsse::Envelope::seal(&Note(text.to_owned()), &key).expect("sign")
 }
 
-fn key(name: &str) -> FileKey {
+pub(super) fn key(name: &str) -> FileKey {
     let snapshot = Snapshot { length: 9, modified: Timestamp::from_second(5).expect("time") };
     FileKey { device: DeviceId::parse("DSJ00012").expect("device"), name: name.to_owned(), snapshot }
 }
 
-fn entry(name: &str, stage: Stage, changed_at: i64) -> Entry {
+pub(super) fn entry(name: &str, stage: Stage, changed_at: i64) -> Entry {
     Entry {
         device: DeviceId::parse("DSJ00012").expect("device"),
         name: name.to_owned(),
@@ -41,7 +41,7 @@ fn entry(name: &str, stage: Stage, changed_at: i64) -> Entry {
     }
 }
 
-fn stages() -> Vec<Stage> {
+pub(super) fn stages() -> Vec<Stage> {
     let (declaration, receipt, permit) = (envelope("declaration"), envelope("receipt"), envelope("permit"));
     let upload = UploadId::parse("0192-ab").expect("upload");
     vec![
@@ -95,8 +95,13 @@ async fn an_open_docking_is_remembered_until_it_is_closed() {
     let dir = tempfile::tempdir().expect("dir");
     let journal = Journal::open(dir.path()).expect("journal");
     let docking = DockingId::parse("0192-ab").expect("docking");
-    let begun =
-        Begun { docking: docking.clone(), device: key("").device, at: Timestamp::UNIX_EPOCH, files: vec!["a".into()] };
+    let begun = Begun {
+        docking: docking.clone(),
+        device: key("").device,
+        at: Timestamp::UNIX_EPOCH,
+        clock: None,
+        files: vec!["a".into()],
+    };
     journal.docking_begun(begun.clone()).await.expect("begun");
     assert_eq!(journal.dockings_open().await.expect("open"), [begun]);
     journal.docking_closed(&docking).await.expect("closed");
@@ -120,10 +125,10 @@ async fn status_reads_beside_a_running_dock_and_a_second_dock_is_refused() {
     assert!(matches!(Journal::read_beside(dir.path()), Err(JournalError::None(_))));
     let journal = Journal::open(dir.path()).expect("journal");
     journal.put(&key("a"), entry("a", Stage::Seen, 0)).await.expect("put");
-    assert_eq!(Journal::read_beside(dir.path()).expect("beside").len(), 1);
+    assert_eq!(Journal::read_beside(dir.path()).expect("beside").0.len(), 1);
     assert!(matches!(Journal::open(dir.path()), Err(JournalError::InUse(_))));
     drop(journal);
-    assert_eq!(Journal::read_beside(dir.path()).expect("after").len(), 1);
+    assert_eq!(Journal::read_beside(dir.path()).expect("after").0.len(), 1);
 }
 
 fn refused(bytes: &[u8]) -> Option<JournalError> {
@@ -162,9 +167,12 @@ fn docks_that_begin_at_once_meet_in_one_journal() {
 fn a_row_that_is_no_entry_is_told_at_once() {
     let dir = tempfile::tempdir().expect("dir");
     let journal = Journal::open(dir.path()).expect("journal");
-    let transaction = journal.0.begin_write().expect("write");
-    transaction.open_table(FILES).expect("table").insert("k", b"{\"stage\":\"wiped\"}".as_slice()).expect("insert");
-    transaction.commit().expect("commit");
+    let written = journal.0.access(|db| {
+        let transaction = db.begin_write()?;
+        transaction.open_table(FILES)?.insert("k", b"{\"stage\":\"wiped\"}".as_slice())?;
+        Ok(transaction.commit()?)
+    });
+    written.expect("written");
     drop(journal);
     assert!(matches!(Journal::open(dir.path()), Err(JournalError::Damaged { .. })));
 }
@@ -173,7 +181,7 @@ fn sample(dir: &Path) -> Vec<u8> {
     let journal = Journal::open(dir).expect("journal");
     for (number, stage) in stages().into_iter().enumerate() {
         let name = number.to_string();
-        write(&journal.0, FILES, &key(&name).to_string(), &entry(&name, stage, 0)).expect("put");
+        journal.0.access(|db| write(db, FILES, &key(&name).to_string(), &entry(&name, stage, 0))).expect("put");
     }
     drop(journal);
     std::fs::read(dir.join("journal.redb")).expect("read")

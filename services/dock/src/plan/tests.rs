@@ -47,6 +47,19 @@ fn what_a_name_says_is_taken_over() {
 }
 
 #[test]
+fn an_impossible_moment_marks_a_file_and_keeps_its_recorder() {
+    let plan = planned(
+        vec![found("DSJ00012_P000345_20260231091500_0007_IMP.MP4", 9, 0)],
+        &Told::default(),
+        &RecorderInfo::default(),
+    );
+    let job = &plan.jobs[0];
+    assert_eq!((job.device.as_str(), job.officer.as_ref().map(OfficerId::as_str)), ("DSJ00012", Some("P000345")));
+    assert_eq!((&job.recording, &job.naming_rule, job.started_at_device), (&None, &None, None));
+    assert!(job.key_file && plan.remarks[0].contains("does not exist"), "{:?}", plan.remarks);
+}
+
+#[test]
 fn an_unknown_name_needs_a_recorder_number_from_somebody() {
     let file = || vec![found("VIDEO/MOVI0007.AVI", 9, 0)];
     let nobody = planned(file(), &Told::default(), &RecorderInfo::default());
@@ -115,6 +128,6 @@ proptest! {
         let count = files.len();
         let plan = planned(files, &told("CAM7"), &RecorderInfo::default());
         prop_assert_eq!(plan.jobs.len() + plan.stay.len() + plan.ignored.len(), count);
-        prop_assert!(plan.jobs.is_sorted_by_key(|job| (!job.key_file, began(job))));
+        prop_assert!(plan.jobs.is_sorted_by_key(|job| (!job.key_file, job.began())));
     }
 }

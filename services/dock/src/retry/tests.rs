@@ -81,10 +81,13 @@ fn a_mib_damaged_five_times_is_named_and_another_one_starts_over() {
 #[test]
 fn retry_after_is_honoured_up_to_ten_minutes() {
     let busy = |seconds| Trouble::Busy { after: Some(secs(seconds)), detail: String::new() };
-    let pause = |trouble| after(&Retry::new(PATIENCE).next(Step::Ask, trouble, secs(0), 0.5)).map(|(pause, _)| pause);
-    assert_eq!(pause(busy(7)), Some(secs(7)));
-    assert_eq!(pause(busy(1_000_000)), Some(LONGEST_ASKED));
-    assert!(pause(busy(0)) > Some(Duration::ZERO), "zero must not become a hot loop");
+    let pause = |trouble, jitter| {
+        after(&Retry::new(PATIENCE).next(Step::Ask, trouble, secs(0), jitter)).map(|(pause, _)| pause)
+    };
+    assert_eq!(pause(busy(8), 0.0), Some(secs(8)));
+    assert_eq!(pause(busy(8), 1.0), Some(secs(10)), "those asked at once do not come back at once");
+    assert_eq!(pause(busy(1_000_000), 0.0), Some(LONGEST_ASKED));
+    assert!(pause(busy(0), 0.5) > Some(Duration::ZERO), "zero must not become a hot loop");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use ed25519_dalek::SigningKey;
 use proptest::prelude::*;
 
 use super::*;
+use crate::basis::Basis;
 
 const TERMS: Terms = Terms { abandon_after: Duration::from_hours(720), forget_after: Duration::from_hours(2160) };
 
@@ -19,10 +20,13 @@ fn session(stage: Stage, cleared: bool) -> Session {
     Session {
         upload: UploadId::parse("0192-ab").expect("upload"),
         begun: Timestamp::UNIX_EPOCH,
-        envelope: Envelope::seal(&declaration, &SigningKey::from_bytes(&[1; 32])).expect("envelope"),
-        declaration,
+        basis: Basis::Declared {
+            envelope: Envelope::seal(&declaration, &SigningKey::from_bytes(&[1; 32])).expect("envelope"),
+            declaration: Box::new(declaration),
+        },
         station_certificate: String::new(),
-        shared_with: Vec::new(),
+        admitted: Vec::new(),
+        acknowledged: 0,
         original: "footage/x".to_owned(),
         multipart: None,
         lock_begun: None,

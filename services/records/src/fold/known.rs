@@ -117,6 +117,8 @@ pub fn subject(fact: &Fact) -> String {
         Subject::Upload { upload } => format!("upload/{tenant}/{upload}"),
         Subject::Station { station } => format!("station/{tenant}/{station}"),
         Subject::Catalogue { day } => format!("catalogue/{day}"),
+        // Stated to each agency: the store is everybody's.
+        Subject::Store { day } => format!("store/{tenant}/{day}"),
     }
 }
 

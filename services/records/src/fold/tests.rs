@@ -108,14 +108,25 @@ fn a_docking_tells_what_never_arrived() {
         Known { object: object(&keys::fact(&fact)), fact, evidence: None }
     };
     let file = |name: &str| custos_domain::fact::DeviceFile { name: name.into(), length: 1 };
-    let opened =
-        Act::DockOpened { device: id("D1"), officer: None, files: vec![file("a"), file("b"), file("c")], clock: None };
+    let (files, counters) = (vec![file("a"), file("b"), file("c")], [("lastsequence".to_owned(), 7)].into());
+    let opened = Act::DockOpened { device: id("D1"), officer: None, files, clock: None, counters };
     let left = vec![custos_domain::fact::LeftFile { name: "b".into(), reason: "unreadable".into() }];
-    let closed = Act::DockClosed { device: id("D1"), deposited: vec![code()], left, erased: 0 };
+    let ended = |arrived: &[&str]| {
+        let (arrived, left) = (arrived.iter().map(|name| (*name).to_owned()).collect(), left.clone());
+        Act::DockClosed { device: id("D1"), deposited: vec![code()], arrived, left, erased: 0 }
+    };
+    let closed = ended(&[]);
     let (opened, closed) = (fact(0, opened), fact(9, closed));
     assert_eq!(project([opened.clone()]).docking.expect("docking").missing, None);
-    let both = project([closed, opened]).docking.expect("docking");
+    let both = project([closed, opened.clone()]).docking.expect("docking");
     assert_eq!((both.missing, both.opened_at, both.closed_at), (Some(1), Some(at(0)), Some(at(9))));
+    assert_eq!(both.counters["lastsequence"], 7);
+
+    // Two copies are one item: by number one of them would seem never to have come.
+    let named = |arrived| project([opened.clone(), fact(9, ended(arrived))]).docking.expect("docking");
+    let (copies, one) = (named(&["a", "c"]), named(&["c"]));
+    assert_eq!((copies.missing, copies.missing_files), (Some(0), vec![]));
+    assert_eq!((one.missing, one.missing_files), (Some(1), vec!["a".to_owned()]));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Where new facts lie: an item's under its ingest day, searches under theirs. Dockings and uploads are found by the full walk.
+//! Where new facts lie: an item's under its ingest day, searches and what befell the store under theirs. Dockings and uploads are found by the full walk.
 
 use custos_domain::{calendar, keys};
 use jiff::{Timestamp, ToSpan as _, civil::Date};
@@ -10,7 +10,7 @@ const DAYS: i64 = 3;
 pub(super) fn prefixes(now: Timestamp) -> Vec<String> {
     let today = calendar::day(now);
     let days = (0..DAYS).map(|days| today.checked_sub(days.days()).unwrap_or(today));
-    days.flat_map(|day| [of_day("items", day), of_day("catalogue", day)]).collect()
+    days.flat_map(|day| [of_day("items", day), of_day("catalogue", day), of_day("store", day)]).collect()
 }
 
 /// The folder of a day's facts. Keys are spelt in `domain::keys` alone; the test below holds this prefix against them.
@@ -32,7 +32,7 @@ mod tests {
     fn facts_stated_now_are_in_the_newest_folders() {
         let now: Timestamp = "2026-11-23T17:30:00Z".parse().expect("time");
         let prefixes = prefixes(now);
-        assert_eq!(prefixes.len(), 6);
+        assert_eq!(prefixes.len(), 9);
         let code = UnifiedCode::parse("E-DSJ00012-20261123091500_0007-00-V").expect("code");
         assert!(keys::item_facts(&code, calendar::day(now)).starts_with(&prefixes[0]), "{}", prefixes[0]);
 
@@ -51,5 +51,7 @@ mod tests {
             trace: None,
         };
         assert!(keys::fact(&fact).starts_with(&prefixes[1]), "{}", prefixes[1]);
+        let fact = Fact { subject: Subject::Store { day: calendar::day(now) }, ..fact };
+        assert!(keys::fact(&fact).starts_with(&prefixes[2]), "{}", prefixes[2]);
     }
 }

@@ -3,6 +3,8 @@
 //! The catalogue is built from facts alone, and the tamper-evident custody log will be. So nothing custody-relevant may happen
 //! without one (INV-5), and whatever is worth knowing about an act must be in its fact or in a locked document it points to.
 
+use std::collections::BTreeMap;
+
 use jiff::{Timestamp, civil::Date};
 use serde::{Deserialize, Serialize};
 
@@ -99,6 +101,11 @@ pub enum Subject {
         /// The day.
         day: Date,
     },
+    /// The store as a whole, on a day.
+    Store {
+        /// The day.
+        day: Date,
+    },
 }
 
 impl Subject {
@@ -132,6 +139,9 @@ pub enum Act {
         files: Vec<DeviceFile>,
         /// The recorder's clock against the station's, before it was set (D-7).
         clock: Option<ClockOffset>,
+        /// What the recorder says it made, by the names in its own description: against what arrived (D-11.3).
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        counters: BTreeMap<String, u64>,
     },
     /// The docking ended.
     DockClosed {
@@ -139,6 +149,10 @@ pub enum Act {
         device: DeviceId,
         /// Items with a receipt.
         deposited: Vec<UnifiedCode>,
+        /// Listed files that an item with a receipt was made of, by name: two copies on a recorder are one item. Empty in facts
+        /// of before this was told.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        arrived: Vec<String>,
         /// Files without one, each with the reason.
         left: Vec<LeftFile>,
         /// Files erased from the recorder under a permit.

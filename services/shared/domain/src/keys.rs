@@ -4,8 +4,9 @@
 //! |---|---|---|
 //! | originals | yes | `footage/`, `outboards/` by hour; `manifests/`, `seals/`, `mismatches/`, `permits/` by item; `rejected/` by upload |
 //! | log | yes | `facts/` by subject |
-//! | intake | no | `sessions/` by day, `claims/`, `outboards/`, `growing/`, `tails/`: what is under way; `stations/register.json` |
+//! | intake | no | `sessions/` by day, `claims/`, `outboards/`, `growing/`, `tails/`: what is under way; `stations/register.json`; `probe/` |
 //! | derived | no | by item; rebuildable |
+//! | probe | yes | `runs/`, `canaries/`, `canary-uploads/`, `report.json`: what the store is tried with |
 //!
 //! Keys under a date keep folders near a thousand entries: listing 10⁵ keys of one folder takes MinIO 14 s (tried).
 
@@ -30,6 +31,8 @@ pub struct Buckets {
     pub log: String,
     /// Unlocked: playback copies; rebuildable.
     pub derived: String,
+    /// Locked for minutes: where the store is tried.
+    pub probe: String,
 }
 
 /// The original of an upload that began at `started`.
@@ -92,6 +95,7 @@ pub fn fact(fact: &Fact) -> String {
         Subject::Upload { upload } => format!("facts/uploads/{}/{upload}/", fact.tenant),
         Subject::Station { station } => station_facts(&fact.tenant, station),
         Subject::Catalogue { day } => format!("facts/catalogue/{}/", day.strftime("%Y/%m/%d")),
+        Subject::Store { day } => format!("facts/store/{}/", day.strftime("%Y/%m/%d")),
     };
     format!("{folder}{}.json", fact.id)
 }
@@ -252,9 +256,57 @@ pub fn subject_of(key: &str) -> Option<(Option<TenantId>, Subject)> {
         ["uploads", tenant, upload, _] => {
             Some((TenantId::parse(tenant).ok(), Subject::Upload { upload: UploadId::parse(upload).ok()? }))
         }
+        ["stations", tenant, station, _] => {
+            Some((TenantId::parse(tenant).ok(), Subject::Station { station: StationId::parse(station).ok()? }))
+        }
+        ["store", y, m, d, _] => Some((None, Subject::Store { day: day(y, m, d)? })),
         ["catalogue", y, m, d, _] => Some((None, Subject::Catalogue { day: day(y, m, d)? })),
         _ => None,
     }
+}
+
+/// What runs of the capability probe leave in the probe bucket.
+pub const PROBE_RUNS: &str = "runs/";
+
+/// What its runs leave in the intake bucket.
+pub const PROBE_INTAKE: &str = "probe/";
+
+/// The records of the probe's canaries.
+pub const PROBE_CANARIES: &str = "canaries/";
+
+/// The last report of the capability probe that was acted on.
+pub const PROBE_REPORT: &str = "report.json";
+
+/// The folder of one run of the capability probe; `nonce` keeps runs of the same second apart.
+#[must_use]
+pub fn probe_run(began: Timestamp, nonce: &str) -> String {
+    format!("{PROBE_RUNS}{:012}-{nonce}/", began.as_second())
+}
+
+/// When the run began that made a key of the probe bucket, or of the intake bucket.
+#[must_use]
+pub fn probe_run_began(key: &str) -> Option<Timestamp> {
+    let key = key.strip_prefix(PROBE_INTAKE).unwrap_or(key);
+    let (seconds, _) = key.strip_prefix(PROBE_RUNS)?.split_once('-')?;
+    Timestamp::from_second(seconds.parse().ok()?).ok()
+}
+
+/// What a run tries in the intake bucket.
+#[must_use]
+pub fn probe_intake(key: &str) -> String {
+    format!("{PROBE_INTAKE}{key}")
+}
+
+/// The record of a canary: an upload that must live long.
+#[must_use]
+pub fn probe_canary(name: &str) -> String {
+    format!("{PROBE_CANARIES}{name}.json")
+}
+
+/// The upload itself.
+#[must_use]
+pub fn probe_canary_upload(name: &str) -> String {
+    format!("canary-uploads/{name}")
 }
 
 fn item_path(key: &ItemKey) -> String {
@@ -317,6 +369,18 @@ mod tests {
             assert_eq!(subject, stated.subject);
             assert!(tenant.is_none_or(|tenant| tenant == stated.tenant));
         }
+        let store = Subject::Store { day: jiff::civil::date(2026, 11, 23) };
+        assert_eq!(subject_of("facts/store/2026/11/23/incident_opened-0.json"), Some((None, store)));
         assert_eq!(subject_of("facts/x"), None);
+    }
+
+    #[test]
+    fn a_probes_keys_tell_when_it_began() {
+        let began = Timestamp::from_second(1_795_000_000).expect("timestamp");
+        let key = format!("{}put-header", probe_run(began, "0f3a"));
+        assert_eq!(key, "runs/001795000000-0f3a/put-header");
+        assert_eq!(probe_run_began(&key), Some(began));
+        assert_eq!(probe_run_began(&probe_intake(&key)), Some(began));
+        assert_eq!(probe_run_began("canaries/0f3a.json"), None);
     }
 }

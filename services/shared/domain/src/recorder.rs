@@ -24,7 +24,8 @@ use crate::{
 pub enum Recognition {
     /// A naming rule understood it.
     Recognised(Recognised),
-    /// None did. The item is taken in all the same, under an id made of its bytes ([`recording_from_digest`]).
+    /// None did, or the moment in it is none. The item is taken in all the same, marked, under an id made of its bytes
+    /// ([`recording_from_digest`]).
     Unrecognised(Unrecognised),
 }
 
@@ -37,8 +38,8 @@ pub struct Recognised {
     pub device: Option<DeviceId>,
     /// The wearer, where the name tells.
     pub officer: Option<OfficerId>,
-    /// Start by the recorder's own clock; none where the digits are no date. Evidence, never an anchor.
-    pub started_at_device: Option<DateTime>,
+    /// Start by the recorder's own clock. Evidence, never an anchor.
+    pub started_at_device: DateTime,
     /// The recorder's own count, where the name tells. A hole in it is a file that never came.
     pub sequence: Option<u32>,
     /// Position within a recording that the recorder split; 0 where the name tells none.
@@ -51,11 +52,15 @@ pub struct Recognised {
     pub rule: String,
 }
 
-/// An item whose name no rule understood.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// An item whose name no rule understood to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unrecognised {
     /// By extension or folder; none for what may be no footage at all.
     pub kind: Option<ItemKind>,
+    /// The recorder, where a rule read its number and only the moment is impossible.
+    pub device: Option<DeviceId>,
+    /// The wearer, likewise.
+    pub officer: Option<OfficerId>,
     /// 重點文件, by mark or folder.
     pub key_file: bool,
     /// Why no more is known.
@@ -71,6 +76,10 @@ pub enum Unknown {
     /// No rule is for such names.
     #[error("no naming rule understands the name; add one for this recorder")]
     Name,
+    /// A rule is, but the digits it takes for the moment are no date and time, such as those of a dead clock: two recordings
+    /// may bear them, so they name none.
+    #[error("the date or time in the name does not exist")]
+    Moment,
     /// A rule is, but neither extension nor folder tells the kind.
     #[error("neither the extension nor the folder tells video, photograph or audio")]
     Kind,

@@ -80,9 +80,8 @@ where
     Fut: Future<Output = anyhow::Result<()>>,
 {
     let common = args.as_ref().clone();
-    run::shell(name, &common, async |context, signals| {
+    run::shell(name, &common, async |context, startup, signals| {
         let lifecycle = context.lifecycle.clone();
-        let startup = context.health.latch("startup");
         let serve = async { serve(args, context).await.inspect(|()| startup.release()) };
         run::until_stopped(&lifecycle, signals, common.grace_period, serve).await
     })
@@ -99,7 +98,7 @@ where
     Fut: Future<Output = anyhow::Result<()>>,
 {
     let common = args.as_ref().clone();
-    run::shell(name, &common, async |context, signals| {
+    run::shell(name, &common, async |context, _startup, signals| {
         let lifecycle = context.lifecycle.clone();
         run::to_the_end(&lifecycle, signals, common.grace_period, work(args, context)).await
     })

@@ -11,6 +11,7 @@
 //! 6. [`doors`]: legal holds, and the few deletes there are (intake and derived only).
 //! 7. [`listing`]: walks by prefix; [`versions`]: walks over everything there is.
 //! 8. [`skew`]: is the clock that lock dates are computed from the store's?
+//! 9. [`probe`]: whether the server keeps what all of this rests on.
 
 pub mod documents;
 pub mod doors;
@@ -20,6 +21,7 @@ pub mod listing;
 pub mod locks;
 mod metrics;
 pub mod multipart;
+pub mod probe;
 pub mod read;
 pub mod skew;
 pub mod versions;
@@ -71,6 +73,9 @@ pub struct StoreArgs {
     /// Bucket of playback copies (no lock, rebuildable).
     #[arg(long, env = "CUSTOS_S3_DERIVED", default_value = "custos-derived")]
     pub s3_derived: String,
+    /// Bucket in which the store is tried (Object Lock); holds nothing else.
+    #[arg(long, env = "CUSTOS_S3_PROBE", default_value = "custos-probe")]
+    pub s3_probe: String,
 }
 
 /// The store as one service may use it.
@@ -90,6 +95,14 @@ pub struct Vault {
 impl Vault {
     /// Prepares the clients; does not talk to the store.
     pub fn new(args: &StoreArgs) -> Result<Self, ConfigError> {
+        // What is tried there includes deleting.
+        let others = [&args.s3_originals, &args.s3_intake, &args.s3_log, &args.s3_derived];
+        if others.contains(&&args.s3_probe) {
+            return Err(ConfigError::new(
+                "--s3-probe",
+                "names a bucket that holds something; give it a bucket of its own",
+            ));
+        }
         let access = read_secret("--s3-access-key-file", &args.s3_access_key_file)?;
         let secret = read_secret("--s3-secret-key-file", &args.s3_secret_key_file)?;
         let credentials = Credentials::new(access.expose(), secret.expose(), None, None, "custos");
@@ -124,6 +137,7 @@ impl Vault {
                 intake: args.s3_intake.clone(),
                 log: args.s3_log.clone(),
                 derived: args.s3_derived.clone(),
+                probe: args.s3_probe.clone(),
             },
             endpoint: args.s3_endpoint.clone(),
             http: reqwest::Client::builder()

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use custos_domain::{
     digest::Root,
-    keys::Buckets,
+    keys::{self, Buckets},
     manifest::StoredObject,
     outboard::{Outboard, OutboardBuilder},
 };
@@ -29,13 +29,15 @@ const PIECE: u64 = 8 << 20;
 /// What is locked and `known` is taken over as it was.
 pub(super) async fn read(site: &Site, known: Option<&World>) -> anyhow::Result<Vec<Version>> {
     let (vault, root) = (site.vault()?, Administrator::of(site)?);
-    let Buckets { originals, intake, log, derived } = vault.buckets().clone();
+    let Buckets { originals, intake, log, derived, .. } = vault.buckets().clone();
     let locked = known.iter().flat_map(|world| world.locked()).filter(|version| !version.is_marker);
     let known: Known<'_> = locked.map(|version| (&version.object, version)).collect();
     let mut versions = Vec::new();
     for (bucket, locked) in [(log, true), (originals, true), (derived, false), (intake, false)] {
         let listed = root.versions(&bucket).await?;
-        let reads = listed.into_iter().map(|line| version(&vault, &bucket, locked, line, &known));
+        // What the store is tried with in the intake bucket comes and goes.
+        let listed = listed.into_iter().filter(|line| !line.key.starts_with(keys::PROBE_INTAKE));
+        let reads = listed.map(|line| version(&vault, &bucket, locked, line, &known));
         let found: Vec<Option<Version>> = stream::iter(reads).buffered(SIDE_BY_SIDE).try_collect().await?;
         versions.extend(found.into_iter().flatten());
     }

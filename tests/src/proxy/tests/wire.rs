@@ -56,9 +56,8 @@ async fn serve(mut stream: TcpStream, kind: Kind, got: mpsc::UnboundedSender<Vec
         let answer: Vec<u8> = match kind {
             Kind::Nats if bytes.starts_with(b"PUB a inbox") => b"MSG inbox 1 2\r\nok\r\n".to_vec(),
             Kind::Nats if bytes.ends_with(b"PING\r\n") => b"PONG\r\n".to_vec(),
-            Kind::Nats => Vec::new(),
             Kind::Postgres if bytes.ends_with(b"S\0\0\0\x04") => b"C\0\0\0\x04Z\0\0\0\x05I".to_vec(),
-            Kind::Postgres => Vec::new(),
+            Kind::Nats | Kind::Postgres => Vec::new(),
             Kind::Bytes | Kind::S3 => bytes.to_vec(),
         };
         if stream.write_all(&answer).await.is_err() {

@@ -17,7 +17,8 @@ impl Rules {
     pub fn recognise(&self, path: impl AsRef<[u8]>) -> Recognition {
         let path = Path::split(path.as_ref());
         let (kind, key_file) = (self.kind(&path), self.is_key_file(&path));
-        let unknown = |why| Recognition::Unrecognised(Unrecognised { kind, key_file, why });
+        let nobody = Unrecognised { kind, device: None, officer: None, key_file, why: Unknown::Name };
+        let unknown = |why| Recognition::Unrecognised(Unrecognised { why, ..nobody.clone() });
         if !path.legal {
             return unknown(Unknown::Path);
         }
@@ -27,7 +28,18 @@ impl Rules {
         let Some(kind) = kind else {
             return unknown(Unknown::Kind);
         };
-        named.into_item(kind, key_file).map_or_else(|| unknown(Unknown::Name), Recognition::Recognised)
+        let Some(moment) = date_time(&named.time) else {
+            let key_file = key_file || named.marked;
+            let (device, officer) = (named.device, named.officer);
+            return Recognition::Unrecognised(Unrecognised {
+                kind: Some(kind),
+                device,
+                officer,
+                key_file,
+                why: Unknown::Moment,
+            });
+        };
+        named.into_item(kind, key_file, moment).map_or_else(|| unknown(Unknown::Name), Recognition::Recognised)
     }
 
     /// Kind by extension; by the nearest folder where the extension does not tell.
@@ -126,11 +138,11 @@ impl Named {
         })
     }
 
-    fn into_item(self, kind: ItemKind, key_file: bool) -> Option<Recognised> {
+    fn into_item(self, kind: ItemKind, key_file: bool, started_at_device: DateTime) -> Option<Recognised> {
         Some(Recognised {
             kind,
             recording: self.recording(kind)?,
-            started_at_device: date_time(&self.time),
+            started_at_device,
             sequence: self.sequence.as_deref().map(str::parse).transpose().ok()?,
             device: self.device,
             officer: self.officer,

@@ -98,7 +98,7 @@ fn names_of_several_vendors() {
             (recording, Segment(segment), key_file),
             "{path}"
         );
-        assert_eq!(item.started_at_device, Some(date(2026, 11, 23).at(9, 15, 0, 0)), "{path}");
+        assert_eq!(item.started_at_device, date(2026, 11, 23).at(9, 15, 0, 0), "{path}");
         assert_eq!(item.sequence, Some(7), "{path}");
     }
 }
@@ -124,14 +124,16 @@ fn a_key_mark_does_not_change_whose_recording_it_is() {
 }
 
 #[test]
-fn an_impossible_date_is_an_item_without_a_time() {
+fn an_impossible_moment_marks_the_name_and_keeps_what_else_it_tells() {
     for digits in
         ["20260231091500", "00000000000000", "20261323091500", "20261123240000", "20261123096000", "20261123091560"]
     {
-        let item = recognised(&format!("DSJ00012_P000345_{digits}_0007.mp4"));
-        assert_eq!(item.started_at_device, None, "{digits}");
-        assert_eq!(item.recording.as_str(), format!("{digits}_0007"));
+        let item = unrecognised(format!("DSJ00012_P000345_{digits}_0007_IMP.mp4"));
+        assert_eq!((item.why, item.kind, item.key_file), (Unknown::Moment, Some(ItemKind::Video), true), "{digits}");
+        let ids = (item.device.as_ref().map(DeviceId::as_str), item.officer.as_ref().map(OfficerId::as_str));
+        assert_eq!(ids, (Some("DSJ00012"), Some("P000345")), "{digits}");
     }
+    assert_eq!(recognised("DSJ00012_P000345_20280229235959_0007.mp4").recording.as_str(), "20280229235959_0007");
 }
 
 #[test]
@@ -152,7 +154,7 @@ fn unknown_names_go_through_with_what_is_known() {
         (".mp4", Some(ItemKind::Video), false, Unknown::Name),
         ("IMP", None, true, Unknown::Name),
     ] {
-        assert_eq!(unrecognised(path), Unrecognised { kind, key_file, why }, "{path}");
+        assert_eq!(unrecognised(path), Unrecognised { kind, device: None, officer: None, key_file, why }, "{path}");
     }
 }
 
@@ -297,7 +299,7 @@ proptest! {
             let Recognition::Recognised(item) = item else { return Err(TestCaseError::fail(name)) };
             prop_assert_eq!(item.device.map(String::from), Some(device.clone()), "{}", &name);
             prop_assert_eq!(item.officer.map(String::from), Some(officer.clone()));
-            prop_assert_eq!(item.started_at_device, Some(date(year, month, day).at(hour, minute, second, 0)));
+            prop_assert_eq!(item.started_at_device, date(year, month, day).at(hour, minute, second, 0));
             prop_assert_eq!((item.sequence, item.segment, item.key_file), (Some(sequence), Segment(segment), key_file));
             let suffix = ["", "_P", "_A"][kind as usize];
             prop_assert_eq!((item.kind, String::from(item.recording)), (kind, format!("{time}_{sequence:04}{suffix}")));

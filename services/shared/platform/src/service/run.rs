@@ -5,7 +5,7 @@ use futures::FutureExt as _;
 
 use super::{Context, EXIT_CONFIG, signals::Signals};
 use crate::{
-    admin::{self, Health},
+    admin::{self, Health, Latch},
     clock::Clock,
     config::{CommonArgs, ConfigError},
     lifecycle::{Drained, Lifecycle},
@@ -16,7 +16,7 @@ use crate::{
 pub(super) fn shell(
     name: &'static str,
     common: &CommonArgs,
-    body: impl AsyncFnOnce(Context, &mut Signals) -> anyhow::Result<()>,
+    body: impl AsyncFnOnce(Context, Latch, &mut Signals) -> anyhow::Result<()>,
 ) -> ExitCode {
     // An error means someone installed a provider before us; rustls then uses that one.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -44,15 +44,17 @@ async fn run_body(
     name: &'static str,
     common: &CommonArgs,
     telemetry: &Telemetry,
-    body: impl AsyncFnOnce(Context, &mut Signals) -> anyhow::Result<()>,
+    body: impl AsyncFnOnce(Context, Latch, &mut Signals) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     tracing::info!(version = super::VERSION, "starting");
     let mut signals = Signals::install().context("catch stop signals")?;
     let lifecycle = Lifecycle::new();
     let health = Health::new(lifecycle.clone());
+    // Before the port is open: whoever asks at once must not hear of a service without latches that it is ready.
+    let startup = health.latch("startup");
     admin::open(common.admin_listen, health.clone(), telemetry.metrics()).await?;
     let context = Context { name, lifecycle, health, clock: Clock::system(), meter: meter() };
-    body(context, &mut signals).await
+    body(context, startup, &mut signals).await
 }
 
 /// Runs `serve` (the start of a service), then waits for a stop, then drains.

@@ -1,7 +1,7 @@
 //! The dangerous verbs, all of them: switching a legal hold, and deleting.
 //!
-//! Nothing here can delete from a locked bucket. The one delete that will ever touch an original, after two people agreed, is the
-//! deletion executor's and comes with its own credential.
+//! Nothing here can delete from a locked bucket, but for the capability probe's own, which holds nothing of worth. The one delete
+//! that will ever touch an original, after two people agreed, is the deletion executor's and comes with its own credential.
 
 use aws_sdk_s3::types::{ObjectLockLegalHold, ObjectLockLegalHoldStatus};
 use custos_domain::manifest::StoredObject;
@@ -49,6 +49,26 @@ impl Vault {
     /// Deletes from the derived bucket, which can be rebuilt.
     pub async fn discard_derived(&self, key: &str) -> Result<(), StoreError> {
         self.discard(&self.buckets.derived, key).await
+    }
+
+    /// Deletes one version from the probe bucket, whatever bucket `object` names; with `bypass` also one under GOVERNANCE.
+    pub(super) async fn discard_probe(&self, object: &StoredObject, bypass: bool) -> Result<(), StoreError> {
+        let request = self
+            .control
+            .delete_object()
+            .bucket(&self.buckets.probe)
+            .key(&object.key)
+            .version_id(&object.version)
+            .set_bypass_governance_retention(bypass.then_some(true));
+        match call("DeleteObject", request.send()).await {
+            Err(error) if error.is_not_found() => Ok(()),
+            other => other.map(drop),
+        }
+    }
+
+    /// Puts a delete marker over a key of the probe bucket.
+    pub(super) async fn hide_probe(&self, key: &str) -> Result<(), StoreError> {
+        self.discard(&self.buckets.probe, key).await
     }
 
     async fn discard(&self, bucket: &str, key: &str) -> Result<(), StoreError> {

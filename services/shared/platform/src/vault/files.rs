@@ -56,7 +56,8 @@ impl Vault {
         call("CompleteMultipartUpload", request.send()).await.map(drop)
     }
 
-    async fn begin_plain(&self, bucket: &str, key: &str, content_type: &str) -> Result<String, StoreError> {
+    /// Begins an upload without any lock header; in a locked bucket only the default retention would lock it.
+    pub(super) async fn begin_plain(&self, bucket: &str, key: &str, content_type: &str) -> Result<String, StoreError> {
         let request = self
             .control
             .create_multipart_upload()

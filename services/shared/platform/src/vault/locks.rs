@@ -41,6 +41,27 @@ impl Vault {
         }
     }
 
+    /// Asks for what must be refused: another lock on a version in the probe bucket, whatever bucket `object` names.
+    pub(super) async fn change_probe_lock(
+        &self,
+        object: &StoredObject,
+        compliance: bool,
+        until: Timestamp,
+        bypass: bool,
+    ) -> Result<(), StoreError> {
+        let mode = if compliance { ObjectLockRetentionMode::Compliance } else { ObjectLockRetentionMode::Governance };
+        let retention = ObjectLockRetention::builder().mode(mode).retain_until_date(lock_date(until)).build();
+        let request = self
+            .control
+            .put_object_retention()
+            .bucket(&self.buckets.probe)
+            .key(&object.key)
+            .version_id(&object.version)
+            .set_bypass_governance_retention(bypass.then_some(true))
+            .retention(retention);
+        call("PutObjectRetention", request.send()).await.map(drop)
+    }
+
     /// The date of a version's COMPLIANCE lock; none without one, or with a weaker mode.
     pub async fn lock_of(&self, object: &StoredObject) -> Result<Option<Timestamp>, StoreError> {
         let request =

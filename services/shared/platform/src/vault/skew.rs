@@ -128,7 +128,7 @@ async fn measure(vault: &Vault, clock: &Clock) -> Result<i64, StoreError> {
 
 /// By how much the store's clock is ahead, in milliseconds, at the least: its second lies between our two readings, give or take
 /// its rounding down.
-fn skew_ms(before: Timestamp, store: Timestamp, after: Timestamp) -> i64 {
+pub(super) fn skew_ms(before: Timestamp, store: Timestamp, after: Timestamp) -> i64 {
     let earliest = store.as_millisecond() - after.as_millisecond();
     let latest = store.as_millisecond() + 999 - before.as_millisecond();
     if earliest > 0 { earliest } else { latest.min(0) }
