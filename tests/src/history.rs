@@ -2,9 +2,9 @@
 //!
 //! 1. [`invariant`]: the invariants, by the ids of that table.
 //! 2. [`world`], [`log`]: what is looked at: every version in the store, the three schemas, and what the docks were told.
-//! 3. [`collect`]: reading it, with the store administrator's credential and MinIO's own client rather than with the code under
+//! 3. [`mod@collect`]: reading it, with the store administrator's credential and MinIO's own client rather than with the code under
 //!    test.
-//! 4. [`reading`], [`check`]: the decisions, pure.
+//! 4. [`reading`], [`mod@check`]: the decisions, pure.
 //!
 //! ```no_run
 //! # async fn test(site: custos_tests::site::Site, recorder: &std::path::Path) -> anyhow::Result<()> {

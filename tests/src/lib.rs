@@ -9,7 +9,7 @@
 //! 5. [`store`], [`catalogue`], [`bus`]: looking at what became of it; [`store::Root`] tries what must fail.
 //! 6. [`history`]: the whole world after a run, against every invariant.
 //! 7. [`otlp`]: a collector for traces. [`liar`]: a store that drops lock headers.
-//! 8. [`bench`]: the benchmark, a command of its own.
+//! 8. [`mod@bench`]: the benchmark, a command of its own.
 //! 9. [`proxy`]: what networks and servers do to connections, when a test says so.
 //! 10. [`sweep`]: every outgoing request of every service, struck one by one.
 

@@ -5,9 +5,9 @@
 //! sessions. What a full round must remember is one number for each original whose session is forgotten; the manifests, which come
 //! after the originals in the order of keys, strike them out.
 //!
-//! 1. [`finding`]: what is wrong with a page of versions. Pure.
-//! 2. [`receipted`]: which originals have a manifest, a session or a rejection.
-//! 3. [`tell`]: whose it is, and the incident, once a day for as long as it lasts.
+//! 1. `finding`: what is wrong with a page of versions. Pure.
+//! 2. `receipted`: which originals have a manifest, a session or a rejection.
+//! 3. `tell`: whose it is, and the incident, once a day for as long as it lasts.
 
 mod finding;
 mod receipted;

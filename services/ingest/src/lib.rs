@@ -4,11 +4,11 @@
 //! A deposit's way, in reading order:
 //!
 //! 1. [`docking`]: a recorder is connected; what it holds is written down.
-//! 2. [`declare`]: POST: a signed declaration becomes a [`session`]; from a station in the [`register`] that is allowed to, also
-//!    what a [`plain`] client says. Either is its [`basis`].
+//! 2. [`declare`]: POST: a signed declaration becomes a [`session`]; from a station in the `register` that is allowed to, also
+//!    what a `plain` client says. Either is its [`basis`].
 //! 3. [`prove`]: PUT outboard: from now on every MiB can be checked.
 //! 4. [`receive`]: PATCH and HEAD: [`append`] takes bytes, [`assembler`] checks them, [`progress`] says what is durable.
-//!    Without an outboard one is [`growing`]; [`settle`] compares it with what was said.
+//!    Without an outboard one is [`growing`]; `settle` compares it with what was said.
 //! 5. [`commit`]: Complete, read-back, lock, manifest, fact.
 //! 6. [`hand_out`]: the receipt, and later the erase permit.
 //! 7. [`reconcile`]: what a crash left half done is finished; [`reap`]: what nobody finishes is dropped; [`audit`]: what nobody of us

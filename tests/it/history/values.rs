@@ -245,14 +245,14 @@ fn json(value: &impl serde::Serialize) -> bytes::Bytes {
     serde_json::to_vec(value).expect("json").into()
 }
 
-/// E's policy with a floor of nine years.
+/// Policies of which E's asks for nine years.
 fn stricter() -> PolicySet {
     let folder = custos_local::config::repository().join("deploy/policies");
     let files = std::fs::read_dir(folder).expect("policies").flatten().map(|entry| entry.path());
     let texts: Vec<(String, String)> = files
         .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
         .map(|path| (path.display().to_string(), std::fs::read_to_string(&path).expect("policy")))
-        .map(|(name, text)| (name, text.replace("period: P3M", "period: P9Y")))
+        .map(|(name, text)| (name, text.replace("period: P3M, cite: E-13.1", "period: P9Y, cite: E-13.1")))
         .collect();
     PolicySet::load(texts.iter().map(|(name, text)| (name.as_str(), text.as_str()))).expect("policies")
 }

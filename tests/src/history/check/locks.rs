@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use custos_domain::{
     fact::Act,
     manifest::{Manifest, StoredObject},
+    policy::Obligation,
 };
 use custos_local::Part;
 use jiff::{SignedDuration, Timestamp};
@@ -78,7 +79,11 @@ fn floor(reading: &Reading<'_>, found: &Found<'_, Manifest>, findings: &mut Find
         return findings.add(Invariant::Floor, code, "a policy of its agency", "none");
     };
     let (floor, horizon) = (policy.floor_until(says.ingested_at), policy.horizon_until(says.ingested_at));
-    let least = if reading.world.runs(Part::Retention) { floor } else { floor - A_DAY };
+    // Retention locks to what the regulation asks for whatever the item is about; ingest only to the floor.
+    let least = match policy.base_obligation(says.ingested_at) {
+        Obligation::Dated { until, .. } if reading.world.runs(Part::Retention) => until.max(floor),
+        _ => floor - A_DAY,
+    };
     // Of each key the version that counts; what was put over it has only the bucket's default.
     let mut first: HashMap<&str, Option<Timestamp>> = HashMap::new();
     for version in reading.versions_of(found) {
@@ -95,7 +100,7 @@ fn floor(reading: &Reading<'_>, found: &Found<'_, Manifest>, findings: &mut Find
     }
     for (key, until) in first {
         if let Some(until) = until.filter(|until| until.as_second() < least.as_second()) {
-            findings.add(Invariant::Floor, key, format!("a lock until {floor}, the policy's floor"), until);
+            findings.add(Invariant::Floor, key, format!("a lock until {least}, by the policy"), until);
         }
     }
 }
