@@ -173,7 +173,8 @@ async fn a_sender_slower_than_asked_is_cut_off_and_keeps_its_bytes() -> anyhow::
         (!drop.is_empty()).then_some((Ok(drop), left))
     });
     // Cut off while it sends, a client may or may not still read the answer.
-    let answer = patch(&tus, &slow, 0, reqwest::Body::wrap_stream(quick.chain(drops))).await;
+    let body = reqwest::Body::wrap_stream(quick.chain(drops));
+    let answer = tokio::time::timeout(LONG, patch(&tus, &slow, 0, body)).await.expect("it was not cut off");
     assert!(answer.as_ref().map_or(true, |answer| answer.status == 204), "{answer:?}");
     let head = tus.head(&slow).await?;
     assert_eq!(head.offset(), Some(MIB as u64), "the verified MiB is kept: {head:?}");

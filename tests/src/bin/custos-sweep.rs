@@ -1,5 +1,7 @@
 //! `tests/sweep`: every outgoing request of every service goes wrong once in every way, and no invariant breaks.
 
+use std::time::Instant;
+
 use anyhow::Context;
 use clap::Parser;
 use custos_local::Part;
@@ -60,6 +62,7 @@ async fn main() -> anyhow::Result<()> {
             drop(stage);
             stage = Stage::start().await?;
         }
+        let started = Instant::now();
         let done = async {
             let struck = stage.strike(points, true).await?;
             stage.check().await?;
@@ -69,7 +72,8 @@ async fn main() -> anyhow::Result<()> {
             Ok(struck) => {
                 let told: Vec<String> =
                     points.iter().zip(&struck).map(|(point, how)| format!("{point} {how:?}")).collect();
-                print(&format!("{:>5}/{} {}", number + 1, rounds.len(), told.join("  and  ")));
+                let (of, took) = (rounds.len(), started.elapsed().as_secs_f64());
+                print(&format!("{:>5}/{of} {took:5.1} s {}", number + 1, told.join("  and  ")));
                 tally.add(points, &struck);
             }
             // A panic, not an error: the stack's folder with all logs is kept.

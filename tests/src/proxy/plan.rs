@@ -27,7 +27,14 @@ pub struct Seen {
 /// A planned fault.
 #[derive(Debug, Clone)]
 pub struct Planned {
-    fired: watch::Receiver<u64>,
+    fired: watch::Receiver<Fired>,
+}
+
+/// How often a rule struck, and what first, by its number.
+#[derive(Debug, Clone, Copy, Default)]
+struct Fired {
+    count: u64,
+    first: Option<u64>,
 }
 
 /// One request and what is to be done to it.
@@ -35,7 +42,7 @@ pub struct Planned {
 pub(super) struct Strike {
     pub(super) number: u64,
     pub(super) fault: Option<Fault>,
-    fired: Option<watch::Sender<u64>>,
+    fired: Option<watch::Sender<Fired>>,
 }
 
 /// What a proxy's links share.
@@ -57,19 +64,24 @@ struct State {
 struct Active {
     rule: Rule,
     fitting: u64,
-    fired: watch::Sender<u64>,
+    fired: watch::Sender<Fired>,
 }
 
 impl Planned {
     /// How often it struck.
     pub fn count(&self) -> u64 {
-        *self.fired.borrow()
+        self.fired.borrow().count
+    }
+
+    /// The number of the first it struck ([`Seen::number`]).
+    pub fn first(&self) -> Option<u64> {
+        self.fired.borrow().first
     }
 
     /// Waits until it struck: the request refused, reset or held; or, for faults of the answer, carried out by the server.
     /// Waits for ever when the rule was cleared before.
     pub async fn fired(&self) {
-        let struck = self.fired.clone().wait_for(|count| *count > 0).await.is_ok();
+        let struck = self.fired.clone().wait_for(|fired| fired.count > 0).await.is_ok();
         if !struck {
             std::future::pending::<()>().await;
         }
@@ -80,14 +92,17 @@ impl Strike {
     /// Says that it happened.
     pub(super) fn hit(&self) {
         if let Some(fired) = &self.fired {
-            fired.send_modify(|count| *count += 1);
+            fired.send_modify(|fired| {
+                fired.count += 1;
+                fired.first.get_or_insert(self.number);
+            });
         }
     }
 }
 
 impl Shared {
     pub(super) fn plan(&self, rule: Rule) -> Planned {
-        let (sender, fired) = watch::channel(0);
+        let (sender, fired) = watch::channel(Fired::default());
         self.state().rules.push(Active { rule, fitting: 0, fired: sender });
         Planned { fired }
     }
@@ -114,7 +129,7 @@ impl Shared {
         let mut state = self.state();
         state.last += 1;
         let number = state.last;
-        let mut struck: Option<(Fault, watch::Sender<u64>)> = None;
+        let mut struck: Option<(Fault, watch::Sender<Fired>)> = None;
         for active in state.rules.iter_mut().filter(|active| active.rule.fits(operation, &key)) {
             active.fitting += 1;
             if struck.is_none() && (active.rule.from..=active.rule.to).contains(&active.fitting) {

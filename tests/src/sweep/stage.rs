@@ -182,11 +182,9 @@ impl Stage {
     }
 
     fn struck(&self, point: &Point, planned: &Planned) -> Struck {
-        if planned.count() == 0 {
-            return Struck::NotReached;
-        }
+        let Some(first) = planned.first() else { return Struck::NotReached };
         let log = self.proxies.get(&(point.service, point.target)).map(Proxy::log).unwrap_or_default();
-        let seen = log.into_iter().find(|seen| seen.fault.is_some());
+        let seen = log.into_iter().find(|seen| seen.number == first);
         Struck::Yes(seen.map_or_else(String::new, |seen| seen.to_string().trim().to_owned()))
     }
 
