@@ -8,7 +8,10 @@ use custos_domain::{
     keys,
     station::StationRegister,
 };
-use custos_platform::vault::{StoreError, Vault, documents::Changed};
+use custos_platform::{
+    http::tls::Revocations,
+    vault::{StoreError, Vault, documents::Changed},
+};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -18,15 +21,15 @@ use crate::{error::IngestError, station::Station};
 #[derive(Debug, Default)]
 pub(crate) struct Register {
     known: RwLock<Known>,
-    /// The list of revoked certificates in the register that holds, for ingest's port.
-    revocations: watch::Sender<Option<String>>,
+    /// Whom the register that holds refuses, for ingest's port.
+    revocations: watch::Sender<Revocations>,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Known {
     /// Whether the store ever answered, if only that there is no register.
     asked: bool,
-    /// The ETag of what was looked at last, good or bad.
+    /// The ETag of the register that holds.
     etag: Option<String>,
     /// The register that holds.
     register: Option<Arc<StationRegister>>,
@@ -73,10 +76,11 @@ impl Register {
                 known.register.as_ref().map_or(Ok(()), |r| Err(RegisterError::Gone { known: r.sequence }))
             }
             Changed::New(document) => {
-                known.etag = Some(document.etag);
+                // One that does not hold is looked at, and complained of, again and again.
                 let newer = newer(known.register.as_deref(), &document.bytes, trusted)?;
+                known.etag = Some(document.etag);
                 tracing::info!(sequence = newer.sequence, stations = newer.stations.len(), "register of stations read");
-                self.revocations.send_replace(newer.revocations.clone());
+                self.revocations.send_replace(Revocations::from(&newer));
                 known.register = Some(Arc::new(newer));
                 Ok(())
             }
@@ -93,8 +97,8 @@ impl Register {
         Ok(registered.is_some_and(|r| r.plain && r.unit == station.unit))
     }
 
-    /// The list of revoked certificates, now and later.
-    pub(crate) fn revocations(&self) -> watch::Receiver<Option<String>> {
+    /// Who is refused, now and later.
+    pub(crate) fn revocations(&self) -> watch::Receiver<Revocations> {
         self.revocations.subscribe()
     }
 
@@ -142,6 +146,7 @@ mod tests {
                 plain: true,
             }],
             revocations: None,
+            shut_out: Vec::new(),
         }
     }
 

@@ -155,14 +155,15 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until the store has said once which certificates are revoked: a restart must not forgive a revocation for a moment.
+/// Waits until the store has said once which certificates are revoked: a restart must not forgive a revocation for a moment, nor
+/// may somebody who puts a register there that nobody signed.
 async fn first_register(ingest: &Ingest) {
     while let Err(error) = ingest.register.look(&ingest.vault, &ingest.trust.stations).await {
         tracing::warn!(%error, "the register of stations cannot be read");
-        match error {
-            RegisterError::Store(error) if !error.is_permanent() => tokio::time::sleep(Duration::from_secs(1)).await,
-            _ => return,
+        if matches!(&error, RegisterError::Store(error) if error.is_permanent()) {
+            return;
         }
+        tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }
 

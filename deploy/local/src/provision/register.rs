@@ -45,8 +45,9 @@ pub async fn publish(
         return Ok(register.sequence);
     }
     let sequence = published.as_ref().map_or(0, |register| register.sequence) + 1;
-    let revocations = published.and_then(|register| register.revocations);
-    let register = StationRegister { sequence, issued_at: now, stations, revocations };
+    let (revocations, shut_out) =
+        published.map(|register| (register.revocations, register.shut_out)).unwrap_or_default();
+    let register = StationRegister { sequence, issued_at: now, stations, revocations, shut_out };
     let envelope = serde_json::to_vec_pretty(&Envelope::seal(&register, key)?)?;
     vault.write(&vault.buckets().intake, keys::STATION_REGISTER, envelope.into(), "application/json").await?;
     Ok(sequence)

@@ -130,7 +130,7 @@ fn incident(class: IncidentClass) -> (&'static str, &'static str) {
         IncidentClass::Variant => ("other bytes for a segment that has an item", "同一片段出現不同內容"),
         IncidentClass::StoreFault => ("the store did not keep what it acknowledged", "存儲未保留其已確認之內容"),
         IncidentClass::Clock => ("the recorder's clock is too far off", "執法記錄儀時鐘偏差過大"),
-        IncidentClass::Enrolment => ("an enrolment code was used by two", "註冊碼被重複使用"),
+        IncidentClass::Enrolment => ("an enrolment code or a certificate was used by two", "註冊碼或證書被重複使用"),
         IncidentClass::LockDrift => ("a lock or hold is not what it must be", "鎖定或保全狀態異常"),
         IncidentClass::ForeignVersion => {
             ("the store holds a version or delete marker that is not ours", "存儲出現非本系統寫入之版本或刪除標記")

@@ -363,7 +363,7 @@ pub enum IncidentClass {
     LockDrift,
     /// The store holds a version or a delete marker that no step of ours made, or that nobody was given a receipt for.
     ForeignVersion,
-    /// Somebody tried to become a station with a code that was used by another.
+    /// Somebody tried to become a station with a code that was used by another, or to renew a certificate that was renewed.
     Enrolment,
 }
 

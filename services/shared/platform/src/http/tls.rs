@@ -4,9 +4,11 @@
 //! it no longer allows: what matters is who may talk now, not who could when the connection began.
 
 mod files;
+mod judge;
 
 use std::{sync::Arc, time::Duration};
 
+use custos_domain::station::{ShutOut, StationRegister};
 use opentelemetry::{KeyValue, metrics::Counter, metrics::Gauge, metrics::Meter};
 use rustls::{
     CertificateError, ServerConfig,
@@ -50,9 +52,24 @@ pub struct Clients {
     /// Serve callers without a certificate too; handlers that need to know the caller refuse them. One that is shown is
     /// verified all the same.
     pub optional: bool,
-    /// Revocation lists from elsewhere than a file, PEM; what the channel holds is looked at before the file's, and taken over as
-    /// soon as it changes.
-    pub revocations: Option<watch::Receiver<Option<String>>>,
+    /// Revocations from elsewhere than a file; what the channel holds is looked at before the file's lists, and taken over as soon
+    /// as it changes.
+    pub revocations: Option<watch::Receiver<Revocations>>,
+}
+
+/// Whose certificates are refused although their authority is known and their time is not over.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Revocations {
+    /// Revocation lists (RFC 5280, section 5), PEM.
+    pub lists: Option<String>,
+    /// Stations refused with every certificate from before, whoever signed it.
+    pub shut_out: Vec<ShutOut>,
+}
+
+impl From<&StationRegister> for Revocations {
+    fn from(register: &StationRegister) -> Self {
+        Self { lists: register.revocations.clone(), shut_out: register.shut_out.clone() }
+    }
 }
 
 /// Looks at the files and publishes what they make.
@@ -145,8 +162,8 @@ impl Reloader {
 
 impl Clients {
     /// What the channel holds now.
-    fn revocations(&self) -> Option<String> {
-        self.revocations.as_ref().and_then(|lists| lists.borrow().clone())
+    fn revocations(&self) -> Revocations {
+        self.revocations.as_ref().map(|revocations| revocations.borrow().clone()).unwrap_or_default()
     }
 
     /// Waits until the channel's value changes, at most for `pause`.

@@ -3,6 +3,7 @@
 use std::{future::pending, io, time::Instant};
 
 use axum::routing::get;
+use custos_domain::station::ShutOut;
 use opentelemetry_sdk::Resource;
 use tempfile::TempDir;
 
@@ -13,6 +14,7 @@ use crate::{
         dress,
         identity::StationIdentity,
         test_pki::{Client, Leaf, Pki, context},
+        tls::Revocations,
     },
     lifecycle::{Drained, Lifecycle},
     telemetry::Metrics,
@@ -126,7 +128,7 @@ async fn a_revocation_cuts_idle_and_busy_connections_and_refuses_new_ones() {
 
 #[tokio::test]
 async fn a_list_from_elsewhere_acts_at_once_and_before_the_files() {
-    let (lists, revocations) = tokio::sync::watch::channel(None);
+    let (lists, revocations) = tokio::sync::watch::channel(Revocations::default());
     let clients = Clients { revocations: Some(revocations), ..Clients::default() };
     let bench = Bench::with(Clock::system(), clients).await;
     let (revoked, other) = (bench.pki.station(&[STATION]), bench.pki.station(&["custos://station/E/NJ/S8"]));
@@ -135,16 +137,46 @@ async fn a_list_from_elsewhere_acts_at_once_and_before_the_files() {
     busy.send("/endless").await.expect("sent");
     bench.measured("http_server_active_requests 1").await;
 
-    lists.send_replace(Some(bench.pki.crl(&[&revoked])));
+    let list = |pem: String| Revocations { lists: Some(pem), ..Revocations::default() };
+    lists.send_replace(list(bench.pki.crl(&[&revoked])));
     let cut = tokio::time::timeout(LIMIT, busy.receive()).await.expect("cut in time");
     assert!(cut.is_err(), "{cut:?}");
     assert!(bench.intrude(Some(&revoked)).await.is_err());
     bench.refused_as("revoked").await;
     assert_eq!(innocent.get("/who").await.expect("others go on").0, 200);
 
-    lists.send_replace(Some("nothing of use".to_owned()));
+    lists.send_replace(list("nothing of use".to_owned()));
     bench.measured("custos_tls_reloads_total{outcome=\"refused\"} 1").await;
     assert!(bench.intrude(Some(&revoked)).await.is_err(), "a list that cannot be read does not undo a revocation");
+}
+
+#[tokio::test]
+async fn a_station_that_is_shut_out_is_refused_with_every_certificate_from_before() {
+    let (send, revocations) = tokio::sync::watch::channel(Revocations::default());
+    let clients = Clients { revocations: Some(revocations), ..Clients::default() };
+    let bench = Bench::with(Clock::system(), clients).await;
+    let (station, other) = (bench.pki.station(&[STATION]), bench.pki.station(&["custos://station/D/NJ/XW/S7"]));
+    let (mut busy, mut innocent) = (bench.connect(&station).await, bench.connect(&other).await);
+    assert_eq!(innocent.get("/who").await.expect("answer").0, 200);
+    busy.send("/endless").await.expect("sent");
+    bench.measured("http_server_active_requests 1").await;
+
+    // The certificates of these tests begin in 1975.
+    let shut_out = |before: &str| {
+        let (named, before) = (StationIdentity::parse(STATION).expect("station"), before.parse().expect("time"));
+        let shut_out = vec![ShutOut { tenant: named.tenant, station: named.station, before }];
+        Revocations { shut_out, ..Revocations::default() }
+    };
+    send.send_replace(shut_out("2026-01-01T00:00:00Z"));
+    let cut = tokio::time::timeout(LIMIT, busy.receive()).await.expect("cut in time");
+    assert!(cut.is_err(), "{cut:?}");
+    assert!(bench.intrude(Some(&station)).await.is_err());
+    bench.refused_as("revoked").await;
+    assert_eq!(innocent.get("/who").await.expect("another agency's of the same name goes on").0, 200);
+
+    send.send_replace(shut_out("1970-01-01T00:00:00Z"));
+    bench.measured("custos_tls_reloads_total{outcome=\"taken\"} 2").await;
+    assert_eq!(bench.intrude(Some(&station)).await.expect("one from afterwards is let in").0, 200);
 }
 
 #[tokio::test]
