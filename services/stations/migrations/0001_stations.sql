@@ -14,6 +14,8 @@ CREATE TABLE station (
     revoked_by    text,
     revoked_at    timestamptz,
     revoked_why   text,
+    -- Certificates that begin earlier are refused, whoever signed them: when it was shut out last. Never taken back.
+    refused_before timestamptz,
     -- When it last had a certificate issued.
     seen_at       timestamptz,
     PRIMARY KEY (tenant, id),
@@ -42,6 +44,8 @@ CREATE INDEX code_of_station ON code (tenant, station, issued_at DESC);
 -- Every certificate ever issued here.
 CREATE TABLE certificate (
     serial     text        PRIMARY KEY,
+    -- In which order they were issued.
+    number     bigserial   NOT NULL,
     tenant     text        NOT NULL,
     station    text        NOT NULL,
     -- The station's Ed25519 key.

@@ -1,6 +1,9 @@
 //! The authority for stations' certificates: an intermediate below the agency's root, whose key is a file only this service has.
 
-use std::path::PathBuf;
+use std::{
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
 
 use custos_domain::dsse::KeyId;
 use custos_platform::{
@@ -103,6 +106,7 @@ impl Authority {
         let wrong = |problem: String| ConfigError::new("--station-ca-cert", problem);
         let chain = std::fs::read_to_string(&args.station_ca_cert)
             .map_err(|e| ConfigError::unreadable("--station-ca-cert", &args.station_ca_cert, &e))?;
+        private(&args.station_ca_key_file)?;
         let key = read_secret("--station-ca-key-file", &args.station_ca_key_file)?;
         let key = KeyPair::from_pem(key.expose())
             .map_err(|e| ConfigError::new("--station-ca-key-file", format!("no private key in PKCS#8 PEM: {e}")))?;
@@ -131,17 +135,20 @@ impl Authority {
         self.until
     }
 
-    /// Issues a certificate for `station` and the key of `request`, good until `lifetime` after `now`.
+    /// Issues a certificate for `station` and the key of `request`, good until `lifetime` after `now`, and not from before
+    /// `earliest`.
     pub fn issue(
         &self,
         station: &StationIdentity,
         request: &Request,
         now: Timestamp,
+        earliest: Option<Timestamp>,
         lifetime: SignedDuration,
         rng: &mut impl CryptoRng,
     ) -> Result<Issued, AuthorityError> {
         let (from, until) =
             (whole(now.checked_sub(EARLIER.min(lifetime / 10))?)?, whole(now.checked_add(lifetime)?)?.min(self.until));
+        let from = earliest.map_or(from, |earliest| from.max(earliest));
         if until <= now {
             return Err(AuthorityError::Ended(self.until));
         }
@@ -192,6 +199,20 @@ impl Authority {
         };
         Ok(list.signed_by(&self.issuer)?.pem()?)
     }
+}
+
+/// Refuses a key file that everybody on the machine may read: whoever has it can pose as any station.
+fn private(key: &Path) -> Result<(), ConfigError> {
+    let mode = std::fs::metadata(key)
+        .map_err(|e| ConfigError::unreadable("--station-ca-key-file", key, &e))?
+        .permissions()
+        .mode();
+    if mode & 0o007 == 0 {
+        return Ok(());
+    }
+    let problem =
+        format!("everybody may read {} (mode {:03o}); chmod o= it, and mount secrets so", key.display(), mode & 0o777);
+    Err(ConfigError::new("--station-ca-key-file", problem))
 }
 
 /// What a revocation list says is revoked; nothing where it cannot be read.

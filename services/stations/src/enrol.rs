@@ -140,7 +140,8 @@ impl Stations {
         if self.ledger.issued_since(tx, station, yesterday).await? >= MOST_A_DAY {
             return Err(StationsError::TooManyCertificates);
         }
-        let issued = self.authority.issue(&identity(station), request, now, self.lifetime, &mut rand::rng())?;
+        let (named, earliest) = (identity(station), station.refused_before);
+        let issued = self.authority.issue(&named, request, now, earliest, self.lifetime, &mut rand::rng())?;
         self.ledger.add_certificate(tx, station, &issued, replaces).await?;
         self.ledger.seen(tx, station, now).await?;
         Ok(issued)

@@ -38,11 +38,21 @@ pub enum StationsError {
     /// The station is not in the register.
     #[error("this station is not registered; have an administrator register it")]
     NotRegistered,
+    /// The certificate names another unit than the register.
+    #[error(
+        "this station is registered in another unit than its certificate says; have a new code issued, and enrol again"
+    )]
+    OtherUnit,
+    /// The certificate was renewed before, for another key.
+    #[error(
+        "this certificate was renewed already, for another key; this was reported. Have a new code issued, and enrol again"
+    )]
+    Replaced,
     /// The station, or the certificate it shows, is revoked.
     #[error("this station's certificate is revoked; have an administrator issue a new code, and enrol again")]
     Revoked,
-    /// A certificate from before the station had one of ours.
-    #[error("this station has a newer certificate, from this register; renew that one, or have a new code issued")]
+    /// A certificate from before the station enrolled with a code, or from before it had one of ours.
+    #[error("this station has enrolled and has a newer certificate; renew that one, or have a new code issued")]
     Superseded,
     /// The authority cannot sign.
     #[error(transparent)]
@@ -74,6 +84,8 @@ impl StationsError {
                 (StatusCode::TOO_MANY_REQUESTS, "too-many-certificates", "Too many certificates")
             }
             Self::NotRegistered => (StatusCode::FORBIDDEN, "not-registered", "Station not registered"),
+            Self::OtherUnit => (StatusCode::FORBIDDEN, "other-unit", "Registered in another unit"),
+            Self::Replaced => (StatusCode::CONFLICT, "certificate-replaced", "Certificate renewed before"),
             Self::Revoked => (StatusCode::FORBIDDEN, "station-revoked", "Certificate revoked"),
             Self::Superseded => (StatusCode::FORBIDDEN, "certificate-superseded", "Certificate superseded"),
             Self::Authority(_) | Self::Sign(_) | Self::Store(_) | Self::Database(_) => return None,

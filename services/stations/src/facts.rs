@@ -34,6 +34,15 @@ pub fn code_reused(id: &str, serial: &str) -> Act {
     Act::IncidentOpened { class: IncidentClass::Enrolment, detail }
 }
 
+/// A certificate that was renewed is shown again, for another key: two have its key.
+pub fn certificate_reused(serial: &str, successor: &str) -> Act {
+    let detail = format!(
+        "the certificate {serial}, which was renewed as {successor}, was shown again to be renewed for another key; its key was \
+         copied, or the station's state folder was restored: revoke the station and issue a new code"
+    );
+    Act::IncidentOpened { class: IncidentClass::Enrolment, detail }
+}
+
 /// The fact that `act` happened to `station`; `discriminator` as in [`fact_id`].
 pub fn fact(station: &Station, act: Act, actor: Actor, at: Timestamp, discriminator: &str) -> Fact {
     let subject = Subject::Station { station: station.id.clone() };

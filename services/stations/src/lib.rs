@@ -32,7 +32,7 @@ pub mod view;
 
 use std::sync::Arc;
 
-use custos_platform::{clock::Clock, signer::Signer, sweep::Trigger, vault::Vault};
+use custos_platform::{clock::Clock, http::tls::Revocations, signer::Signer, sweep::Trigger, vault::Vault};
 use jiff::SignedDuration;
 use tokio::sync::watch;
 
@@ -55,8 +55,8 @@ pub struct Stations {
     relay: Trigger,
     /// Makes the publisher look now.
     publisher: Trigger,
-    /// The published list of revoked certificates, for our own port.
-    revocations: watch::Sender<Option<String>>,
+    /// Whom the published register refuses, for our own port.
+    revocations: watch::Sender<Revocations>,
     /// How long a certificate is good.
     lifetime: SignedDuration,
     /// How long a code is good.

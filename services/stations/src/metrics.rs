@@ -47,7 +47,9 @@ pub(crate) fn begin(authority_ends: jiff::Timestamp) {
     for how in ["enrol", "renew"] {
         ANSWERED.add(0, &[KeyValue::new("how", how), KeyValue::new("outcome", "done")]);
     }
-    ANSWERED.add(0, &[KeyValue::new("how", "enrol"), KeyValue::new("outcome", "code-used")]);
+    for (how, outcome) in [("enrol", "code-used"), ("renew", "certificate-replaced")] {
+        ANSWERED.add(0, &[KeyValue::new("how", how), KeyValue::new("outcome", outcome)]);
+    }
     AUTHORITY_ENDS.record(authority_ends.as_second() as f64, &[]);
 }
 

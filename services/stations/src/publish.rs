@@ -6,9 +6,9 @@ use custos_domain::{
     dsse::Envelope,
     fact::Act,
     keys::STATION_REGISTER,
-    station::{Registration, StationRegister},
+    station::{Registration, ShutOut, StationRegister},
 };
-use custos_platform::vault::StoreError;
+use custos_platform::{http::tls::Revocations, vault::StoreError};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
@@ -38,6 +38,7 @@ struct Stored {
 struct Content {
     stations: Vec<Registration>,
     revoked: Vec<Revoked>,
+    shut_out: Vec<ShutOut>,
 }
 
 impl Stations {
@@ -57,13 +58,21 @@ impl Stations {
         let stored = self.stored().await?;
         let known = stored.as_ref().and_then(|stored| stored.register.as_ref());
         let now = now(self);
+        // Looked at after the store: what is there was counted here before it was written.
+        let counted = self.ledger.sequence().await?;
         if let Some(known) = known {
+            if known.sequence > counted {
+                self.catch_up(known.sequence, counted, now).await?;
+            }
             self.take_over(known, now).await?;
         }
         let content = self.content(known, now).await?;
         if let Some(known) = known
             && content == Content::of(known)
-            && now.duration_since(known.issued_at) < self.fresh
+            // Whoever has seen a newer one does not go back, whatever this one says.
+            && known.sequence == counted
+            // One from the future would not be signed again until then.
+            && now.duration_since(known.issued_at).abs() < self.fresh
         {
             self.tell(known, now);
             return Ok(());
@@ -71,7 +80,8 @@ impl Stations {
         // Counted before it is written: a register that was signed and perhaps written is never signed again otherwise.
         let sequence = self.ledger.next_sequence(known.map_or(0, |known| known.sequence)).await?;
         let revocations = Some(self.authority.revocations(&content.revoked, sequence, now)?);
-        let register = StationRegister { sequence, issued_at: now, stations: content.stations, revocations };
+        let Content { stations, shut_out, .. } = content;
+        let register = StationRegister { sequence, issued_at: now, stations, revocations, shut_out };
         self.write(&register, stored.map(|stored| stored.etag)).await?;
         let (stations, revoked) = (register.stations.len(), content.revoked.len());
         tracing::info!(sequence, stations, revoked, "register published");
@@ -104,6 +114,7 @@ impl Stations {
                 registered_by: "register".to_owned(),
                 registered_at: now,
                 revoked: None,
+                refused_before: None,
                 seen_at: None,
             };
             let mut tx = self.ledger.begin().await?;
@@ -116,6 +127,14 @@ impl Stations {
                 tracing::info!(%tenant, %station, certificates, "station taken over from the register");
                 self.relay.now();
             }
+        }
+        self.ledger.refuse_listed(&register.shut_out).await?;
+        let forgotten = self.ledger.revoke_listed(&Content::of(register).revoked).await?;
+        if forgotten > 0 {
+            tracing::warn!(
+                forgotten,
+                "certificates were revoked by the register's list that this database had as good"
+            );
         }
         Ok(())
     }
@@ -131,7 +150,13 @@ impl Stations {
         let strangers = listed.into_iter().filter(|listed| !ours.contains(&listed.serial));
         revoked.extend(strangers.filter(|listed| now.duration_since(listed.at) < kept));
         revoked.sort();
-        Ok(Content { stations, revoked })
+        let mut shut_out = self.ledger.shut_outs().await?;
+        let listed = known.map(|known| known.shut_out.as_slice()).unwrap_or_default();
+        let is_known = |listed: &ShutOut| shut_out.iter().any(|known| known.is_of(&listed.tenant, &listed.station));
+        let strangers: Vec<ShutOut> = listed.iter().filter(|listed| !is_known(listed)).cloned().collect();
+        shut_out.extend(strangers);
+        shut_out.sort();
+        Ok(Content { stations, revoked, shut_out })
     }
 
     async fn write(&self, register: &StationRegister, etag: Option<String>) -> Result<(), StationsError> {
@@ -145,14 +170,13 @@ impl Stations {
         Ok(())
     }
 
-    /// Our own port judges by the same list, and the metrics tell how it stands.
+    /// Our own port judges by the same register, and the metrics tell how it stands.
     fn tell(&self, register: &StationRegister, now: Timestamp) {
         metrics::published(register.sequence, now.duration_since(register.issued_at).as_secs_f64());
-        self.revocations.send_if_modified(|list| {
-            let differs = *list != register.revocations;
-            if differs {
-                list.clone_from(&register.revocations);
-            }
+        let revocations = Revocations::from(register);
+        self.revocations.send_if_modified(|known| {
+            let differs = *known != revocations;
+            *known = revocations;
             differs
         });
     }
@@ -162,7 +186,7 @@ impl Content {
     fn of(register: &StationRegister) -> Self {
         let mut revoked = register.revocations.as_deref().map(revoked_in).unwrap_or_default();
         revoked.sort();
-        Self { stations: register.stations.clone(), revoked }
+        Self { stations: register.stations.clone(), revoked, shut_out: register.shut_out.clone() }
     }
 }
 

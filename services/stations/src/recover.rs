@@ -1,8 +1,10 @@
-//! What a lost database knew of a station's certificates, from the custody log: without it they could not be revoked.
+//! What a lost or restored database does not know of stations, from the custody log: certificates, without which they could not be
+//! revoked, and who was shut out.
 
 use custos_domain::{
     dsse::KeyId,
-    fact::{Act, Fact},
+    fact::{Act, Actor, Fact},
+    ids::PersonId,
     keys,
 };
 use custos_platform::vault::StoreError;
@@ -20,9 +22,30 @@ struct Known {
 }
 
 impl Stations {
-    /// Enters the certificates that facts name and this database does not know. Answers how many.
+    /// The register in the store is newer than this database, which was restored from a copy: brings every station it knows up to
+    /// the facts, and voids unused codes, for some may have been used since.
+    pub(crate) async fn catch_up(&self, stored: u64, counted: u64, now: Timestamp) -> Result<(), StationsError> {
+        for known in self.ledger.every().await? {
+            let mut tx = self.ledger.begin().await?;
+            let Some(station) = self.ledger.take(&mut tx, &known.tenant, &known.id).await? else { continue };
+            self.ledger.void_unused_codes(&mut tx, &station.tenant, &station.id, now).await?;
+            let certificates = self.recover(&mut tx, &station).await?;
+            tx.commit().await?;
+            let (tenant, station) = (&station.tenant, &station.id);
+            tracing::warn!(%tenant, %station, certificates, stored, counted, "the database is older than the register");
+        }
+        Ok(())
+    }
+
+    /// Enters the certificates that facts name and this database does not know, and shuts the station out if facts say that it is.
+    /// Answers how many certificates.
     pub(crate) async fn recover(&self, tx: &mut PgTransaction<'_>, station: &Station) -> Result<usize, StationsError> {
         let facts = self.facts_of(station).await?;
+        if station.revoked.is_none()
+            && let Some((by, at, why)) = shut_out(&facts)
+        {
+            self.ledger.shut_out(tx, station, by, at, why).await?;
+        }
         let mut entered = 0;
         for Known { issued, replaces, revoked_at } in known(&facts) {
             let new = self.ledger.recover_certificate(tx, station, &issued, replaces.as_deref(), revoked_at).await?;
@@ -83,6 +106,17 @@ fn known(facts: &[Fact]) -> Vec<Known> {
     known
 }
 
+/// Who shut the station out, when and why, where it did not enrol again since. `facts` are in order of time.
+fn shut_out(facts: &[Fact]) -> Option<(&PersonId, Timestamp, &str)> {
+    let of = |act: &Act| matches!(act, Act::StationRevoked { .. } | Act::StationEnrolled { .. });
+    match facts.iter().rfind(|fact| of(&fact.act)) {
+        Some(Fact { at, actor: Actor::Person { person, .. }, act: Act::StationRevoked { reason, .. }, .. }) => {
+            Some((person, *at, reason.as_str()))
+        }
+        _ => None,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use custos_domain::fact::IssuedCertificate;
@@ -101,11 +135,13 @@ mod tests {
             registered_by: "e-admin".into(),
             registered_at: at(1),
             revoked: None,
+            refused_before: None,
             seen_at: None,
         };
         let certificate =
             |serial: &str| IssuedCertificate { serial: serial.into(), key: KeyId([7; 32]), until: at(900) };
-        let fact = |second, act| facts::fact(&station, act, facts::service(), at(second), &second.to_string());
+        let person = || Actor::Person { person: "e-admin".parse().expect("person"), unit: "NJ".parse().expect("unit") };
+        let fact = |second, act| facts::fact(&station, act, person(), at(second), &second.to_string());
         let facts = [
             fact(1, Act::StationRegistered { plain: false }),
             fact(2, Act::StationEnrolled { certificate: certificate("a1") }),
@@ -117,5 +153,9 @@ mod tests {
         let short: Vec<_> =
             found.iter().map(|k| (k.issued.serial.as_str(), k.replaces.as_deref(), k.revoked_at)).collect();
         assert_eq!(short, [("a1", None, Some(at(4))), ("b2", Some("a1"), Some(at(4))), ("c3", None, None)]);
+        assert_eq!(shut_out(&facts), None, "it enrolled again");
+        let admin = PersonId::parse("e-admin").expect("person");
+        assert_eq!(shut_out(&facts[..4]), Some((&admin, at(4), "stolen")));
+        assert_eq!(shut_out(&facts[..3]), None);
     }
 }

@@ -70,6 +70,7 @@ pub async fn register(
         registered_by: person.id.to_string(),
         registered_at: now(&stations),
         revoked: None,
+        refused_before: None,
         seen_at: None,
     };
     let added = stations.add(&station, &person).await?;

@@ -8,7 +8,6 @@ use custos_platform::http::{
     identity::{Peer, PeerCertificate, StationIdentity},
     problem::Document,
 };
-use jiff::Timestamp;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -23,9 +22,9 @@ pub struct Renewing {
 }
 
 /// Issues the next certificate of the station whose client certificate is shown: any that the authorities of this port signed, not
-/// only one of this service's. The same request again answers the same certificate. One that has ended or is revoked does not get
-/// so far: TLS refuses it, and a new code is needed.
-#[utoipa::path(post, path = "/v1/renew", tag = "docks", request_body = Renewing, security(("certificate" = [])), responses((status = 200, body = Enrolled), (status = 403, body = Document), (status = 422, body = Document), (status = 429, body = Document), (status = 503, body = Document)))]
+/// only one of this service's. The same request again answers the same certificate; a second one for another key is refused and
+/// reported, for two have the key then. One that has ended or is revoked does not get so far: TLS refuses it, and a new code is needed.
+#[utoipa::path(post, path = "/v1/renew", tag = "docks", request_body = Renewing, security(("certificate" = [])), responses((status = 200, body = Enrolled), (status = 403, body = Document), (status = 409, body = Document), (status = 422, body = Document), (status = 429, body = Document), (status = 503, body = Document)))]
 pub async fn renew(
     State(stations): State<Shared>,
     identity: StationIdentity,
@@ -51,19 +50,29 @@ impl Stations {
         let mut tx = self.ledger.begin().await?;
         let station = self.ledger.take(&mut tx, &identity.tenant, &identity.station).await?;
         let station = station.ok_or(StationsError::NotRegistered)?;
+        if station.unit != identity.unit {
+            return Err(StationsError::OtherUnit);
+        }
         // The port's list is a moment behind the database.
         if station.revoked.is_some() || self.ledger.is_revoked(&mut tx, &peer.serial).await? {
             return Err(StationsError::Revoked);
         }
-        if self.ledger.ours(std::slice::from_ref(&peer.serial)).await?.is_empty()
-            && self.ledger.issued_since(&mut tx, &station, Timestamp::UNIX_EPOCH).await? > 0
-            && self.ledger.renewal(&mut tx, &peer.serial, &request.id).await?.is_none()
-        {
-            // Another authority's certificate is good for the first step only: this register could not revoke it.
-            return Err(StationsError::Superseded);
+        let successors = self.ledger.successors(&mut tx, &station, &peer.serial).await?;
+        if let Some(before) = successors.iter().find(|s| s.key == request.id && !s.pem.is_empty()) {
+            return Ok(self.enrolled(&station, before));
         }
-        if let Some(before) = self.ledger.renewal(&mut tx, &peer.serial, &request.id).await? {
-            return Ok(self.enrolled(&station, &before));
+        if let Some(other) = successors.iter().find(|s| s.key != request.id) {
+            // A dock keeps the key it asked with until the answer is there: another one asks with a copy of the certificate's key.
+            let act = facts::certificate_reused(&peer.serial, &other.serial);
+            facts::put(&mut tx, &facts::fact(&station, act, facts::service(), now(self), &peer.serial)).await?;
+            tx.commit().await?;
+            self.wake();
+            return Err(StationsError::Replaced);
+        }
+        if successors.is_empty() && self.ledger.is_superseded(&mut tx, &station, &peer.serial).await? {
+            // What was there before a code was used is not to live on beside it; and another authority's certificate is good for
+            // the first step only.
+            return Err(StationsError::Superseded);
         }
         let issued = self.issue(&mut tx, &station, &request, Some(&peer.serial)).await?;
         let act = Act::StationRenewed { certificate: (&issued).into(), replaces: peer.serial.clone() };

@@ -8,7 +8,11 @@ use custos_platform::{
     config::{AuthArgs, CommonArgs, ConfigError, TlsArgs, seconds},
     db::{self, DbArgs, outbox},
     facts::{FactArgs, FactLog},
-    http::{auth::Authenticator, server::Server, tls::Clients},
+    http::{
+        auth::Authenticator,
+        server::Server,
+        tls::{Clients, Revocations},
+    },
     service::Context,
     signer::{Signer, SigningArgs},
     sweep::{Sweep, Trigger},
@@ -73,7 +77,7 @@ impl AsRef<CommonArgs> for Args {
 /// Puts the service together and starts it.
 pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
     let Context { lifecycle, clock, .. } = context.clone();
-    let (revocations, ours) = watch::channel(None);
+    let (revocations, ours) = watch::channel(Revocations::default());
     // A dock without a certificate enrols, one with a certificate renews it.
     let clients = Clients { optional: true, revocations: Some(ours) };
     if args.tls.client_ca.is_none() {

@@ -123,6 +123,7 @@ mod tests {
             registered_by: "e-admin".into(),
             registered_at: at(1),
             revoked: None,
+            refused_before: None,
             seen_at: None,
         };
         let fresh = Listed { station, certificate: None, code_until: None };

@@ -30,7 +30,13 @@ fn authority() -> (TempDir, AuthorityArgs) {
     };
     std::fs::write(&args.station_ca_cert, certificate.pem()).expect("write");
     std::fs::write(&args.station_ca_key_file, key.serialize_pem()).expect("write");
+    readable(&args, 0o640);
     (folder, args)
+}
+
+fn readable(args: &AuthorityArgs, mode: u32) {
+    let mode = std::fs::Permissions::from_mode(mode);
+    std::fs::set_permissions(&args.station_ca_key_file, mode).expect("permissions");
 }
 
 fn request() -> Request {
@@ -47,7 +53,7 @@ fn station() -> StationIdentity {
 
 fn issue(authority: &Authority, now: i64, days: i64) -> Result<Issued, AuthorityError> {
     let lifetime = SignedDuration::from_hours(24 * days);
-    authority.issue(&station(), &request(), at(now), lifetime, &mut rand::rng())
+    authority.issue(&station(), &request(), at(now), None, lifetime, &mut rand::rng())
 }
 
 #[test]
@@ -69,6 +75,15 @@ fn a_certificate_names_the_station_and_lives_for_days() {
     let usage = read.extended_key_usage().expect("extension").expect("present").value;
     assert!(usage.client_auth && !usage.server_auth && !read.is_ca());
     assert_ne!(issue(&authority, NOW, 7).expect("issued").serial, issued.serial);
+}
+
+#[test]
+fn a_certificate_of_a_station_that_was_shut_out_begins_afterwards() {
+    let (_folder, args) = authority();
+    let authority = Authority::load(&args).expect("authority");
+    let (lifetime, rng) = (SignedDuration::from_hours(1), &mut rand::rng());
+    let issued = authority.issue(&station(), &request(), at(NOW), Some(at(NOW - 2)), lifetime, rng).expect("issued");
+    assert_eq!((issued.from, issued.until), (at(NOW - 2), at(NOW + 3600)));
 }
 
 #[test]
@@ -99,6 +114,9 @@ fn files_that_cannot_work_are_named_by_option() {
     let complaint = |args: &AuthorityArgs| Authority::load(args).expect_err("refused").to_string();
     let mixed = AuthorityArgs { station_ca_key_file: other.station_ca_key_file.clone(), ..args.clone() };
     assert!(complaint(&mixed).contains("does not belong to the key"), "{}", complaint(&mixed));
+    readable(&args, 0o644);
+    assert!(complaint(&args).starts_with("--station-ca-key-file: everybody may read"), "{}", complaint(&args));
+    readable(&args, 0o600);
     let leaf = folder.path().join("leaf.crt");
     let issued = issue(&Authority::load(&args).expect("authority"), NOW, 7).expect("issued");
     std::fs::write(&leaf, issued.pem).expect("write");

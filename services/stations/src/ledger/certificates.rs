@@ -57,17 +57,37 @@ impl Ledger {
         query.bind(serial).fetch_optional(&mut **tx).await
     }
 
-    /// The certificate that already replaced this one for this key, unless it is revoked.
-    pub async fn renewal(
+    /// The certificates that already replaced this one of the station's and are not revoked; more than one only where the database
+    /// was lost in between.
+    pub async fn successors(
         &self,
         tx: &mut PgTransaction<'_>,
+        station: &Station,
         replaces: &str,
-        key: &KeyId,
-    ) -> sqlx::Result<Option<Issued>> {
+    ) -> sqlx::Result<Vec<Issued>> {
         let query = sqlx::query_as(
-            "SELECT * FROM certificate WHERE replaces = $1 AND key = $2 AND revoked_at IS NULL AND pem <> ''",
+            "SELECT * FROM certificate WHERE tenant = $1 AND station = $2 AND replaces = $3 AND revoked_at IS NULL
+             ORDER BY number",
         );
-        query.bind(replaces).bind(key.0.as_slice()).fetch_optional(&mut **tx).await
+        let query = query.bind(station.tenant.as_str()).bind(station.id.as_str());
+        query.bind(replaces).fetch_all(&mut **tx).await
+    }
+
+    /// Whether the station enrolled with a code after this certificate was issued to it; a certificate that was not issued here is
+    /// older than all that were.
+    pub async fn is_superseded(
+        &self,
+        tx: &mut PgTransaction<'_>,
+        station: &Station,
+        serial: &str,
+    ) -> sqlx::Result<bool> {
+        let query = sqlx::query_scalar(
+            "SELECT EXISTS (SELECT 1 FROM certificate WHERE tenant = $1 AND station = $2
+               AND (replaces IS NULL AND number > (SELECT number FROM certificate WHERE serial = $3)
+                    OR NOT EXISTS (SELECT 1 FROM certificate WHERE serial = $3)))",
+        );
+        let query = query.bind(station.tenant.as_str()).bind(station.id.as_str());
+        query.bind(serial).fetch_one(&mut **tx).await
     }
 
     /// Whether a certificate is known to be revoked.
@@ -117,6 +137,19 @@ impl Ledger {
         .await?;
         let whole = |at: Timestamp| Timestamp::from_second(at.as_second()).unwrap_or(at);
         Ok(rows.into_iter().map(|(serial, Moment(at))| Revoked { serial, at: whole(at) }).collect())
+    }
+
+    /// Revokes what a published list names and this database does not have as revoked: it was restored from before. Answers how many.
+    pub async fn revoke_listed(&self, listed: &[Revoked]) -> sqlx::Result<u64> {
+        let serials: Vec<&str> = listed.iter().map(|revoked| revoked.serial.as_str()).collect();
+        let query = sqlx::query_scalar("SELECT serial FROM certificate WHERE serial = ANY($1) AND revoked_at IS NULL");
+        let forgotten: HashSet<String> = query.bind(serials).fetch_all(&self.0).await?.into_iter().collect();
+        let mut revoked = 0;
+        for listed in listed.iter().filter(|listed| forgotten.contains(&listed.serial)) {
+            let update = sqlx::query("UPDATE certificate SET revoked_at = $2 WHERE serial = $1 AND revoked_at IS NULL");
+            revoked += update.bind(&listed.serial).bind(Moment(listed.at)).execute(&self.0).await?.rows_affected();
+        }
+        Ok(revoked)
     }
 
     /// Which of these serial numbers are of certificates that were issued here.

@@ -34,10 +34,7 @@ impl Ledger {
         by: &PersonId,
         now: Timestamp,
     ) -> sqlx::Result<()> {
-        let void = sqlx::query(
-            "UPDATE code SET void_at = $3 WHERE tenant = $1 AND station = $2 AND used_at IS NULL AND void_at IS NULL",
-        );
-        void.bind(code.tenant.as_str()).bind(code.station.as_str()).bind(Moment(now)).execute(&mut **tx).await?;
+        self.void_unused_codes(tx, &code.tenant, &code.station, now).await?;
         let insert = sqlx::query(
             "INSERT INTO code (id, tenant, station, hash, issued_by, issued_at, expires_at)
              VALUES ($1, $2, $3, $4, $5, $6, $7)",
@@ -69,6 +66,20 @@ impl Ledger {
         let void = sqlx::query("UPDATE code SET void_at = $3 WHERE tenant = $1 AND station = $2 AND void_at IS NULL");
         let void = void.bind(station.tenant.as_str()).bind(station.id.as_str()).bind(Moment(at));
         void.execute(&mut **tx).await.map(drop)
+    }
+
+    /// Makes the codes of a station void that were not used.
+    pub async fn void_unused_codes(
+        &self,
+        tx: &mut PgTransaction<'_>,
+        tenant: &TenantId,
+        station: &StationId,
+        at: Timestamp,
+    ) -> sqlx::Result<()> {
+        let void = sqlx::query(
+            "UPDATE code SET void_at = $3 WHERE tenant = $1 AND station = $2 AND used_at IS NULL AND void_at IS NULL",
+        );
+        void.bind(tenant.as_str()).bind(station.as_str()).bind(Moment(at)).execute(&mut **tx).await.map(drop)
     }
 }
 

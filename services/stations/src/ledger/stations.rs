@@ -1,6 +1,9 @@
 //! Who is registered.
 
-use custos_domain::ids::{PersonId, StationId, TenantId, UnitPath};
+use custos_domain::{
+    ids::{PersonId, StationId, TenantId, UnitPath},
+    station::ShutOut,
+};
 use custos_platform::db::Moment;
 use jiff::Timestamp;
 use sqlx::{FromRow, PgTransaction, Row as _, postgres::PgRow};
@@ -24,6 +27,8 @@ pub struct Station {
     pub registered_at: Timestamp,
     /// Shut out, until it enrols again.
     pub revoked: Option<Revocation>,
+    /// Certificates of it that begin earlier are refused, in whole seconds: when it was shut out last, even if it came back.
+    pub refused_before: Option<Timestamp>,
     /// When it last had a certificate issued.
     pub seen_at: Option<Timestamp>,
 }
@@ -98,10 +103,35 @@ impl Ledger {
         why: &str,
     ) -> sqlx::Result<()> {
         let update = sqlx::query(
-            "UPDATE station SET revoked_by = $3, revoked_at = $4, revoked_why = $5 WHERE tenant = $1 AND id = $2",
+            "UPDATE station SET revoked_by = $3, revoked_at = $4, revoked_why = $5,
+                    refused_before = greatest(refused_before, date_trunc('second', $4))
+             WHERE tenant = $1 AND id = $2",
         );
         let update = update.bind(station.tenant.as_str()).bind(station.id.as_str());
         update.bind(by.as_str()).bind(Moment(at)).bind(why).execute(&mut **tx).await.map(drop)
+    }
+
+    /// Stations whose older certificates are refused.
+    pub async fn shut_outs(&self) -> sqlx::Result<Vec<ShutOut>> {
+        let query = sqlx::query_as("SELECT * FROM station WHERE refused_before IS NOT NULL ORDER BY tenant, id");
+        let stations: Vec<Station> = query.fetch_all(&self.0).await?;
+        let of = |Station { tenant, id: station, refused_before, .. }| {
+            Some(ShutOut { tenant, station, before: refused_before? })
+        };
+        Ok(stations.into_iter().filter_map(of).collect())
+    }
+
+    /// Refuses what a published register refuses, where this database was restored from before.
+    pub async fn refuse_listed(&self, listed: &[ShutOut]) -> sqlx::Result<()> {
+        let known = self.shut_outs().await?;
+        for listed in listed.iter().filter(|listed| !known.contains(listed)) {
+            let update = sqlx::query(
+                "UPDATE station SET refused_before = greatest(refused_before, $3) WHERE tenant = $1 AND id = $2",
+            );
+            let update = update.bind(listed.tenant.as_str()).bind(listed.station.as_str());
+            update.bind(Moment(listed.before)).execute(&self.0).await?;
+        }
+        Ok(())
     }
 
     /// Notes that a station had a certificate issued; one that was shut out is no longer.
@@ -145,6 +175,11 @@ impl Ledger {
         Ok(self.list(&filter, now).await?.pop())
     }
 
+    /// Every station.
+    pub async fn every(&self) -> sqlx::Result<Vec<Station>> {
+        sqlx::query_as("SELECT * FROM station ORDER BY tenant, id").fetch_all(&self.0).await
+    }
+
     /// Every station that is not shut out, by agency and id.
     pub async fn registered(&self) -> sqlx::Result<Vec<Station>> {
         sqlx::query_as("SELECT * FROM station WHERE revoked_at IS NULL ORDER BY tenant COLLATE \"C\", id COLLATE \"C\"")
@@ -168,6 +203,7 @@ impl FromRow<'_, PgRow> for Station {
             registered_by: text("registered_by")?,
             registered_at: row.try_get::<Moment, _>("registered_at")?.0,
             revoked,
+            refused_before: row.try_get::<Option<Moment>, _>("refused_before")?.map(|moment| moment.0),
             seen_at: row.try_get::<Option<Moment>, _>("seen_at")?.map(|moment| moment.0),
         })
     }
