@@ -1,5 +1,9 @@
 //! The command line. Every option is also an environment variable, so that a station is set up once.
 
+mod enrol;
+mod status;
+mod values;
+
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand};
@@ -12,18 +16,20 @@ use reqwest::Url;
 
 use crate::{
     adapter::Adapters,
-    bandwidth::{self, Rate},
+    bandwidth::Rate,
     clock,
     dock::{Order, Settings},
-    enrol,
     identity::CredentialFiles,
     pair::Pair,
     plan::Told,
     renew::Renewer,
-    smooth::{self, Smoothing},
+    smooth::Smoothing,
     timetable::Timetable,
     watch::Places,
 };
+pub use enrol::Enrol;
+pub use status::Status;
+use values::{bandwidth_table, https, parallel, smooth_windows, zone};
 
 /// Hands recorders' footage in to Custos and erases only what was proven safe.
 ///
@@ -106,37 +112,6 @@ pub struct Watch {
     erasing: Erasing,
     #[command(flatten)]
     output: Output,
-}
-
-/// Options of `enrol`.
-#[derive(Debug, clap::Args)]
-pub struct Enrol {
-    /// Address of the register of stations
-    #[arg(long = "url", env = "CUSTOS_STATIONS_URL", value_name = "URL", value_parser = https)]
-    url: Url,
-    /// The one-time code; without it the first line of standard input is taken
-    #[arg(long, env = "CUSTOS_DOCK_CODE", value_name = "CODE", hide_env_values = true)]
-    code: Option<String>,
-    /// Certificates of the authority that signed the register's certificate, PEM; no other is accepted
-    #[arg(long, env = "CUSTOS_CA", value_name = "FILE")]
-    ca: PathBuf,
-    /// Where key and certificate are kept, beside the journal
-    #[arg(long, env = "CUSTOS_DOCK_STATE", value_name = "DIR")]
-    state: PathBuf,
-}
-
-/// Options of `status`.
-#[derive(Debug, clap::Args)]
-pub struct Status {
-    /// Where the journal is kept
-    #[arg(long, env = "CUSTOS_DOCK_STATE", value_name = "DIR")]
-    pub state: PathBuf,
-    /// Time zone of what is shown
-    #[arg(long, env = "CUSTOS_DOCK_TIME_ZONE", value_name = "ZONE", default_value = "Asia/Shanghai", value_parser = zone)]
-    pub time_zone: TimeZone,
-    /// One JSON object a file instead of text
-    #[arg(long)]
-    pub json: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -304,9 +279,7 @@ impl Station {
             now: clock::system,
         }
     }
-}
 
-impl Station {
     /// Files the operator names are the operator's to renew.
     fn renewer(&self) -> Renewer {
         let (pair, own) = (Pair::of(&self.state), self.cert.as_ref());
@@ -315,44 +288,9 @@ impl Station {
     }
 }
 
-impl Enrol {
-    /// What is asked for; `typed` is called where no code was given as an option.
-    pub fn order<E>(&self, typed: impl FnOnce() -> Result<String, E>) -> Result<enrol::Order, E> {
-        let code = match &self.code {
-            Some(code) => code.clone(),
-            None => typed()?,
-        };
-        Ok(enrol::Order { register: self.url.clone(), ca: self.ca.clone(), code, state: self.state.clone() })
-    }
-}
-
 impl Erasing {
     fn wait(&self) -> Option<Duration> {
         self.erase.then(|| Duration::from_secs(self.permit_wait))
-    }
-}
-
-fn https(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|e| e.to_string())?;
-    if url.scheme() == "https" && url.has_host() { Ok(url) } else { Err("expected https://HOST[:PORT]".to_owned()) }
-}
-
-fn bandwidth_table(text: &str) -> Result<Timetable<Rate>, String> {
-    Timetable::parse(text, bandwidth::rate)
-}
-
-fn smooth_windows(text: &str) -> Result<Timetable<Duration>, String> {
-    Timetable::parse(text, smooth::window)
-}
-
-fn zone(text: &str) -> Result<TimeZone, String> {
-    TimeZone::get(text).map_err(|_| "expected a time zone such as Asia/Shanghai".to_owned())
-}
-
-fn parallel(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(n @ 1..=64) => Ok(n),
-        _ => Err("expected a number from 1 to 64".to_owned()),
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use reqwest::Url;
 
 use crate::{
@@ -40,6 +41,12 @@ pub enum EnrolError {
     /// The register.
     #[error(transparent)]
     Register(#[from] RegisterError),
+    /// Another dock of this state folder asks for a certificate just now.
+    #[error("another custos-dock renews the certificate in this state folder just now: run the command again")]
+    Taken,
+    /// The code was used for a certificate that has ended.
+    #[error("this code was used already, for a certificate that ended on {0}: ask your administrator for a new one")]
+    Ended(Timestamp),
     /// The request could not be made. Cannot happen; told all the same.
     #[error("the request for a certificate could not be made: {0}")]
     Request(String),
@@ -51,20 +58,22 @@ impl EnrolError {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Register(error) if error.is_passing() => Exit::Unavailable,
+            Self::Taken => Exit::Unavailable,
             _ => Exit::Usage,
         }
     }
 }
 
-/// Enrols this station. With the same code again it answers the pair it has.
-pub async fn enrol(order: &Order) -> Result<Held, EnrolError> {
+/// Enrols this station. With the same code again it answers the pair it has; `now` is the station's clock.
+pub async fn enrol(order: &Order, now: Timestamp) -> Result<Held, EnrolError> {
     let pair = Pair::of(&order.state);
+    let _taken = pair.take()?.ok_or(EnrolError::Taken)?;
     let digest = digest(&order.code);
     if pair.note(USED_CODE)?.is_some_and(|used| used == digest)
         && let Some(held) = pair.read()?
     {
         // Asked with a new key, the register would have to take it for somebody else's try.
-        return Ok(held);
+        return if held.until > now { Ok(held) } else { Err(EnrolError::Ended(held.until)) };
     }
     let register = Register::new(&order.register, &order.ca, None)?;
     let key = pair.next_key(&mut rand::rng())?;
@@ -72,6 +81,7 @@ pub async fn enrol(order: &Order) -> Result<Held, EnrolError> {
     let held = pair.replace(&key, &issued.certificate, None)?;
     pair.write(ADDRESS, order.register.as_str())?;
     pair.write(USED_CODE, &digest)?;
+    pair.forget_next_key()?;
     Ok(held)
 }
 

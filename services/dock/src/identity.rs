@@ -60,6 +60,15 @@ pub enum CredentialError {
         /// Why.
         source: std::io::Error,
     },
+    /// Nobody gave this station a certificate.
+    #[error(
+        "this station has no certificate yet, {path} is not there: run `custos-dock enrol` with a one-time code, or give --cert \
+         and --key"
+    )]
+    NotEnrolled {
+        /// Where `enrol` would put it.
+        path: PathBuf,
+    },
     /// A file is not what it should be.
     #[error("{path} is not {expected}: {detail}")]
     Format {
@@ -104,6 +113,9 @@ pub enum CredentialError {
 impl Credentials {
     /// Reads and cross-checks the three files; `now` is the station's clock.
     pub fn load(files: &CredentialFiles, now: Timestamp) -> Result<Self, CredentialError> {
+        if files.cert == files.key && !files.cert.exists() {
+            return Err(CredentialError::NotEnrolled { path: files.cert.clone() });
+        }
         let (authorities, cert, key) = (authorities(&files.ca)?, read(&files.cert)?, read(&files.key)?);
         // Both may be one file, in any order.
         let (cert, key) = (part(&cert, CERTIFICATES), part(&key, KEYS));

@@ -2,7 +2,7 @@
 //! replaced together or not at all; whoever reads it in between finds the old pair or the new one.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io::{self, Write},
     path::{Path, PathBuf},
 };
@@ -21,6 +21,8 @@ use crate::identity::{self, Station};
 const PAIR: &str = "station.pem";
 /// A key whose certificate has been asked for and has not come yet.
 const NEXT_KEY: &str = "station.key.next";
+/// Locked by whoever asks for a certificate.
+const LOCK: &str = "station.lock";
 
 /// What a dock keeps of its identity in its state folder.
 #[derive(Debug, Clone)]
@@ -114,7 +116,24 @@ impl Pair {
         }
     }
 
-    /// Takes a certificate chain over that came for `key`; for `station`, where it must be a certain one.
+    /// Keeps others from asking for a certificate with the same state folder, until the answer is dropped; none where somebody does
+    /// just now.
+    pub fn take(&self) -> Result<Option<File>, PairError> {
+        let path = self.folder.join(LOCK);
+        let taken = || -> io::Result<Option<File>> {
+            fs::create_dir_all(&self.folder)?;
+            let file = File::options().create(true).write(true).truncate(false).open(&path)?;
+            match file.try_lock() {
+                Ok(()) => Ok(Some(file)),
+                Err(TryLockError::WouldBlock) => Ok(None),
+                Err(TryLockError::Error(error)) => Err(error),
+            }
+        };
+        taken().map_err(|source| PairError::File { path: path.clone(), source })
+    }
+
+    /// Takes a certificate chain over that came for `key`; for `station`, where it must be a certain one. [`Self::forget_next_key`]
+    /// when nothing else is to be noted: until then asking again is asking with the same key.
     pub fn replace(&self, key: &SigningKey, chain: &str, station: Option<&Station>) -> Result<Held, PairError> {
         let format = |detail: String| PairError::Format { path: "the certificate that came".into(), detail };
         let pem = format!("{}{}", pkcs8(key).map_err(format)?, chain);
@@ -128,7 +147,6 @@ impl Pair {
             return Err(PairError::Another(held.station.to_string()));
         }
         self.write(PAIR, &held.pem)?;
-        self.forget_next_key()?;
         Ok(held)
     }
 
@@ -208,80 +226,4 @@ impl std::fmt::Debug for Held {
 }
 
 #[cfg(test)]
-mod tests {
-    use rcgen::{CertificateParams, CertificateSigningRequestParams, CertifiedIssuer, IsCa, KeyPair, SanType};
-
-    use super::*;
-
-    /// What a register would answer.
-    fn certified(request: &str, station: &str) -> String {
-        let mut params = CertificateParams::default();
-        params.is_ca = IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-        let ca = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("key")).expect("authority");
-        let mut asked = CertificateSigningRequestParams::from_pem(request).expect("request");
-        asked.params.subject_alt_names = vec![SanType::URI(station.try_into().expect("URI"))];
-        asked.params.not_before = rcgen::date_time_ymd(2026, 11, 1);
-        asked.params.not_after = rcgen::date_time_ymd(2026, 11, 10);
-        format!("{}{}", asked.signed_by(&ca).expect("certificate").pem(), ca.pem())
-    }
-
-    const STATION: &str = "custos://station/E/NJ/XW/ST07";
-
-    #[test]
-    fn asking_again_is_asking_with_the_same_key_until_the_certificate_is_there() {
-        let folder = tempfile::tempdir().expect("folder");
-        let pair = Pair::of(&folder.path().join("state"));
-        assert!(pair.read().expect("nothing").is_none());
-        let key = pair.next_key(&mut rand::rng()).expect("key");
-        let again = pair.next_key(&mut rand::rng()).expect("the same key");
-        assert_eq!(key.to_bytes(), again.to_bytes());
-        assert_eq!(
-            request(&key).expect("request"),
-            request(&again).expect("request"),
-            "the same request to the letter"
-        );
-
-        let chain = certified(&request(&key).expect("request"), STATION);
-        let held = pair.replace(&key, &chain, None).expect("replaced");
-        assert_eq!(held.station.station.as_str(), "ST07");
-        assert_eq!(held.due(), "2026-11-07T00:00:00Z".parse().expect("time"));
-        assert_eq!(pair.read().expect("read").expect("held").pem, held.pem);
-        assert_ne!(pair.next_key(&mut rand::rng()).expect("another").to_bytes(), key.to_bytes());
-        #[cfg(unix)]
-        for name in [PAIR, NEXT_KEY] {
-            use std::os::unix::fs::PermissionsExt;
-            let mode = fs::metadata(folder.path().join("state").join(name)).expect("metadata").permissions().mode();
-            assert_eq!(mode & 0o777, 0o600, "{name}");
-        }
-    }
-
-    #[test]
-    fn a_certificate_for_another_key_or_station_changes_nothing() {
-        let folder = tempfile::tempdir().expect("folder");
-        let pair = Pair::of(folder.path());
-        let key = pair.next_key(&mut rand::rng()).expect("key");
-        let chain = certified(&request(&key).expect("request"), STATION);
-        let held = pair.replace(&key, &chain, None).expect("first");
-        let next = pair.next_key(&mut rand::rng()).expect("key");
-        assert!(matches!(pair.replace(&next, &chain, None), Err(PairError::NotOurs)));
-        let other = certified(&request(&next).expect("request"), "custos://station/E/NJ/XW/ST08");
-        assert!(matches!(pair.replace(&next, &other, Some(&held.station)), Err(PairError::Another(_))));
-        assert!(matches!(pair.replace(&next, "nothing", None), Err(PairError::Format { .. })));
-        assert_eq!(pair.read().expect("read").expect("held").pem, held.pem);
-    }
-
-    #[test]
-    fn the_dock_takes_the_pair_as_certificate_and_key() {
-        let folder = tempfile::tempdir().expect("folder");
-        let pair = Pair::of(folder.path());
-        let key = pair.next_key(&mut rand::rng()).expect("key");
-        let chain = certified(&request(&key).expect("request"), STATION);
-        pair.replace(&key, &chain, None).expect("replaced");
-        let ca = folder.path().join("ca.pem");
-        fs::write(&ca, &chain).expect("write");
-        let files = identity::CredentialFiles { ca, cert: pair.path(), key: pair.path() };
-        let now = "2026-11-05T00:00:00Z".parse().expect("time");
-        let credentials = identity::Credentials::load(&files, now).expect("credentials");
-        assert_eq!(credentials.signing.to_bytes(), key.to_bytes());
-    }
-}
+mod tests;

@@ -36,7 +36,7 @@ pub struct Renewer {
 pub enum Looked {
     /// This dock looks after no certificate.
     Nothing,
-    /// Not due before this.
+    /// Not due before this; or somebody else sees to it now.
     Later(Timestamp),
     /// Renewed.
     Renewed(Held),
@@ -53,7 +53,8 @@ pub enum RenewError {
     Register(#[from] RegisterError),
     /// It is too late.
     #[error(
-        "this station's certificate expired on {0}: ask your administrator for a new one-time code, and run `custos-dock enrol`"
+        "by this station's clock its certificate expired on {0}: if the clock is right, ask your administrator for a new one-time \
+         code, and run `custos-dock enrol`"
     )]
     Expired(Timestamp),
     /// Nobody said where.
@@ -74,11 +75,20 @@ impl Renewer {
     /// Renews the certificate if it is due. Run twice it is the same renewal.
     pub async fn look(&self) -> Result<Looked, RenewError> {
         let Some(pair) = &self.pair else { return Ok(Looked::Nothing) };
-        let Some(held) = pair.read()? else { return Ok(Looked::Nothing) };
         let now = (self.now)();
-        if now < held.due() {
-            return Ok(Looked::Later(held.due()));
+        let due = || Ok::<_, PairError>(pair.read()?.map(|held| (held.due(), held)));
+        match due()? {
+            None => return Ok(Looked::Nothing),
+            Some((due, _)) if now < due => return Ok(Looked::Later(due)),
+            Some(_) => {}
         }
+        let Some(_taken) = pair.take()? else { return Ok(Looked::Later(now)) };
+        // Read again: until it was ours, somebody else may have renewed it.
+        let held = match due()? {
+            None => return Ok(Looked::Nothing),
+            Some((due, _)) if now < due => return Ok(Looked::Later(due)),
+            Some((_, held)) => held,
+        };
         if now >= held.until {
             return Err(RenewError::Expired(held.until));
         }
@@ -90,7 +100,9 @@ impl Renewer {
         let register = Register::new(&register.ok_or(RenewError::Nowhere(held.until))?, &self.ca, Some(&held))?;
         let key = pair.next_key(&mut rand::rng())?;
         let issued = register.renew(&request(&key).map_err(RenewError::Request)?).await?;
-        Ok(Looked::Renewed(pair.replace(&key, &issued.certificate, Some(&held.station))?))
+        let renewed = pair.replace(&key, &issued.certificate, Some(&held.station))?;
+        pair.forget_next_key()?;
+        Ok(Looked::Renewed(renewed))
     }
 
     /// Looks once, before a docking begins; what is wrong is told and keeps nothing from being tried.

@@ -1,12 +1,20 @@
 //! The program around the library: reads the command line, shows what happens, ends with the right code.
 
-use std::{error::Error, ffi::OsString, io::Write, path::Path, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    ffi::OsString,
+    io::{IsTerminal as _, Write},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use clap::Parser;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     args::{Args, Command, Enrol, Output, Push, Status, Watch},
+    clock,
     dock::{Dock, DockError},
     enrol,
     exit::Exit,
@@ -80,6 +88,9 @@ async fn command(command: Command, socket: Option<String>, view: View, stop: &Ca
 
 async fn run_enrol(args: &Enrol) -> Exit {
     let typed = || {
+        if std::io::stdin().is_terminal() {
+            let _ = write!(std::io::stderr().lock(), "one-time code: ");
+        }
         let mut line = String::new();
         std::io::stdin().read_line(&mut line).map(|_| line.trim().to_owned())
     };
@@ -87,7 +98,7 @@ async fn run_enrol(args: &Enrol) -> Exit {
         Ok(order) => order,
         Err(error) => return complain(&error, Exit::Usage),
     };
-    match enrol::enrol(&order).await {
+    match enrol::enrol(&order, clock::system()).await {
         Ok(held) => print(&enrol::told(&held, &order.state)),
         Err(error) => return complain(&error, error.exit()),
     }
