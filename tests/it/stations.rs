@@ -1,7 +1,9 @@
-//! Stations through the register: enrolment here, renewal and revocation below.
+//! Stations through the register: enrolment here, renewal, revocation, theft and the register's own faults below.
 
+mod register;
 mod renewal;
 mod revocation;
+mod theft;
 
 use std::time::Duration;
 

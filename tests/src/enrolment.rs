@@ -5,7 +5,7 @@ use std::{path::PathBuf, process::Stdio};
 use anyhow::{Context, ensure};
 use custos_domain::{dsse::Envelope, fact::Fact, keys, station::StationRegister};
 use custos_local::{Part, certificates::Identity, config::repository};
-use rcgen::{CertificateParams, KeyPair, SignatureAlgorithm};
+use rcgen::{CertificateParams, DnType, KeyPair, PKCS_ED25519, SanType, SignatureAlgorithm};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -24,6 +24,14 @@ pub struct Ended {
     pub code: i32,
     /// What it said.
     pub said: String,
+}
+
+/// A certificate signing request for a new key that would like to be another station's.
+pub fn request_of(station: &str) -> anyhow::Result<String> {
+    let mut params = CertificateParams::default();
+    params.distinguished_name.push(DnType::CommonName, station);
+    params.subject_alt_names = vec![SanType::URI(format!("custos://station/E/{UNIT}/{station}").try_into()?)];
+    Ok(params.serialize_request(&KeyPair::generate_for(&PKCS_ED25519)?)?.pem()?)
 }
 
 /// A certificate signing request for a new key.
@@ -64,9 +72,35 @@ impl Site {
 
     /// POST /v1/enrol by hand.
     pub async fn enrol_by_hand(&self, code: &str, csr: &str) -> anyhow::Result<Answer> {
-        let url = format!("{}/v1/enrol", self.stack.url(Part::Stations));
-        let request = self.stack.https()?.post(url).json(&json!({ "code": code, "csr": csr }));
+        self.enrol_at(&self.stack.url(Part::Stations), code, csr).await
+    }
+
+    /// The same at another replica.
+    pub async fn enrol_at(&self, replica: &str, code: &str, csr: &str) -> anyhow::Result<Answer> {
+        let request =
+            self.stack.https()?.post(format!("{replica}/v1/enrol")).json(&json!({ "code": code, "csr": csr }));
         Answer::read(request.send().await?).await
+    }
+
+    /// POST /v1/renew by hand, on a connection of its own.
+    pub async fn renew_by_hand(&self, identity: &Identity, csr: &str) -> anyhow::Result<Answer> {
+        let url = format!("{}/v1/renew", self.stack.url(Part::Stations));
+        let request = self.stack.https_as(identity)?.post(url).json(&json!({ "csr": csr }));
+        Answer::read(request.send().await?).await
+    }
+
+    /// Whether ingest lets a station with this certificate in, on a connection of its own.
+    pub async fn is_let_in(&self, identity: &Identity) -> anyhow::Result<bool> {
+        let url = format!("{}/v1/uploads/01940000-0000-7000-8000-000000000000", self.stack.url(Part::Ingest));
+        match self.stack.https_as(identity)?.head(url).header("Tus-Resumable", "1.0.0").send().await {
+            Ok(answer) => {
+                ensure!(answer.status() == StatusCode::NOT_FOUND, "{}", answer.status());
+                Ok(true)
+            }
+            // A refused handshake; an ingest that does not listen is another matter.
+            Err(error) if error.is_connect() && format!("{error:?}").contains("ConnectionRefused") => Err(error.into()),
+            Err(_) => Ok(false),
+        }
     }
 
     /// Registers a station and runs `custos-dock enrol` for it.

@@ -145,6 +145,8 @@ impl Setting<'_> {
         }
         if matches!(service, Part::Ingest | Part::Hashing) {
             variables.set("CUSTOS_TRUST_FILE", self.folders.trust());
+        }
+        if service == Part::Ingest {
             variables.set("CUSTOS_REGISTER_SECONDS", "2");
         }
         if matches!(service, Part::Ingest | Part::Retention | Part::LegalHold) {
