@@ -143,7 +143,7 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
     let tried = health.latch("capability probe");
     let (prover, upkeep) = (Arc::clone(&ingest), args.upkeep);
     lifecycle.spawn("ingest.probe", async move {
-        prover.lifecycle.soft().run_until_cancelled(first_register(&prover)).await;
+        prover.lifecycle.soft().run_until_cancelled(Box::pin(first_register(&prover))).await;
         probe::until_fit(&prover, tried).await?;
         reconcile(&prover, args.reconcile);
         reap(&prover, &upkeep);

@@ -207,7 +207,7 @@ fn private(key: &Path) -> Result<(), ConfigError> {
         .map_err(|e| ConfigError::unreadable("--station-ca-key-file", key, &e))?
         .permissions()
         .mode();
-    if mode & 0o007 == 0 {
+    if mode & 0o004 == 0 {
         return Ok(());
     }
     let problem =
