@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use custos_local::{certificates::Identity, seeds::Station};
-use custos_platform::http::identity::PeerCertificate;
+use custos_platform::http::identity::{PeerCertificate, StationIdentity};
 use custos_tests::{
     enrolment::{UNIT, request, request_of},
     eventually,
@@ -19,7 +19,7 @@ use super::{A_MINUTE, config};
 fn named(certificate: &serde_json::Value) -> anyhow::Result<String> {
     let der = CertificateDer::from_pem_slice(certificate.as_str().unwrap_or_default().as_bytes())?;
     let peer = PeerCertificate::parse(&der).ok_or_else(|| anyhow::anyhow!("no certificate"))?;
-    let uri = peer.station().map(|station| station.uri()).map_err(Clone::clone);
+    let uri = peer.station().map(StationIdentity::uri).map_err(Clone::clone);
     Ok(uri?)
 }
 
