@@ -14,6 +14,7 @@ mod package;
 mod pipeline;
 mod probe;
 mod reaper;
+mod recall;
 mod reread;
 mod stations;
 mod sweep;

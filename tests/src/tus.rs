@@ -115,6 +115,14 @@ impl Tus {
         Answer::read(request.header("Upload-Metadata", metadata).send().await?).await
     }
 
+    /// POSTs a declaration with its outboard, as docks do where it is short.
+    pub async fn declare_proven(&self, envelope: &[u8], outboard: &Outboard) -> anyhow::Result<Answer> {
+        let (declaration, proof) = (STANDARD.encode(envelope), STANDARD.encode(outboard.encode()));
+        let request = self.request(Method::POST, "/v1/uploads").header("Upload-Length", outboard.len());
+        let metadata = format!("declaration {declaration},outboard {proof}");
+        Answer::read(request.header("Upload-Metadata", metadata).send().await?).await
+    }
+
     /// PUTs an outboard.
     pub async fn prove(&self, upload: &str, outboard: &Outboard) -> anyhow::Result<Answer> {
         let request = self.request(Method::PUT, &format!("{upload}/outboard")).body(outboard.encode());

@@ -9,6 +9,7 @@ use custos_domain::{
     fact::{DeviceFile, LeftFile},
     ids::{DeviceId, DockingId, OfficerId, UploadId},
     item::UnifiedCode,
+    outboard::Outboard,
 };
 use reqwest::{
     Body, Method, RequestBuilder, Response, StatusCode, Url,
@@ -28,6 +29,8 @@ use crate::{
 const CONNECT: Duration = Duration::from_secs(10);
 /// Longest wait for anything but the bytes of an item.
 const SMALL: Duration = Duration::from_mins(1);
+/// Longest outboard sent in a header, in bytes: of an item of some 90 MiB. A header of more than 8 KiB is refused by many a proxy.
+const SHORT_OUTBOARD: u64 = 3 << 10;
 /// Largest answer taken into memory: receipts and permits are a few KiB.
 const LARGEST_ANSWER: usize = 1 << 20;
 
@@ -131,27 +134,36 @@ impl Ingest {
         answered(self.request(Method::POST, &path).timeout(SMALL).json(closing)).await.map(drop)
     }
 
-    /// Declares an item. The same item again answers with the same upload and where it stands.
-    pub async fn create(&self, declaration: &Envelope, length: u64) -> Result<(UploadId, u64), Trouble> {
+    /// Declares an item of `length` bytes, with its outboard where that is at hand and short. The same item again answers with the
+    /// same upload and where it stands.
+    pub async fn create(
+        &self,
+        declaration: &Envelope,
+        length: u64,
+        outboard: Option<&Outboard>,
+    ) -> Result<(UploadId, Standing), Trouble> {
         let json = serde_json::to_vec(declaration).map_err(|e| Trouble::Protocol(e.to_string()))?;
+        let mut metadata = format!("declaration {}", STANDARD.encode(json));
+        if let Some(short) = outboard.filter(|outboard| Outboard::encoded_len(outboard.len()) <= SHORT_OUTBOARD) {
+            metadata = format!("{metadata},outboard {}", STANDARD.encode(short.encode()));
+        }
         let request = self
             .request(Method::POST, "v1/uploads")
             .timeout(SMALL)
             .header("Upload-Length", length)
-            .header("Upload-Metadata", format!("declaration {}", STANDARD.encode(json)));
+            .header("Upload-Metadata", metadata);
         let answer = nothing_here(answered(request).await)?;
         let location = header(answer.headers(), LOCATION.as_str())?;
         // Only the id is taken from the answer: an upload is never sent to another host.
         let id = location.rsplit('/').next().unwrap_or_default();
         let upload = UploadId::parse(id).map_err(|e| Trouble::Protocol(format!("location: {e}")))?;
-        Ok((upload, number(answer.headers(), "upload-offset")?))
+        Ok((upload, standing(answer.headers())?))
     }
 
     /// Where an upload stands.
     pub async fn standing(&self, upload: &UploadId) -> Result<Standing, Trouble> {
         let answer = answered(self.request(Method::HEAD, &format!("v1/uploads/{upload}")).timeout(SMALL)).await?;
-        let outboard = answer.headers().get("custos-outboard").is_none_or(|value| value != "required");
-        Ok(Standing { offset: number(answer.headers(), "upload-offset")?, outboard })
+        standing(answer.headers())
     }
 
     /// Hands in the outboard.
@@ -262,6 +274,12 @@ fn header<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a str, Trouble> {
 
 fn number(headers: &HeaderMap, name: &str) -> Result<u64, Trouble> {
     header(headers, name)?.parse().map_err(|_| Trouble::Protocol(format!("{name} is not a number")))
+}
+
+/// What every answer about an upload tells.
+fn standing(headers: &HeaderMap) -> Result<Standing, Trouble> {
+    let outboard = headers.get("custos-outboard").is_none_or(|value| value != "required");
+    Ok(Standing { offset: number(headers, "upload-offset")?, outboard })
 }
 
 /// Seconds only; the date form is not used by ingest.

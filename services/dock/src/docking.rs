@@ -31,8 +31,9 @@ use crate::{
     session::{Session, forgiven},
 };
 
-/// Longest wait for ingest before anything is handed in: a person stands there and wants to know.
-const OPENING: Duration = Duration::from_secs(15);
+/// Longest wait for ingest before anything is handed in: a person stands there and wants to know. An ingest that is just being
+/// replaced, and tries its store first, comes back within it.
+const OPENING: Duration = Duration::from_secs(45);
 
 /// How often it is looked whether the recorder is still there.
 const LOOK: Duration = Duration::from_secs(3);

@@ -119,8 +119,8 @@ async fn ask(session: &Session, wish: &Wish<'_>) -> Asked {
 /// Ingest forgets uploads after a while, never items: declaring the same item again leads to it.
 async fn find_again(session: &Session, wish: &Wish<'_>) -> Asked {
     let length = wish.deposit.receipt().length;
-    match session.ingest.create(&wish.deposit.declaration, length).await {
-        Ok((upload, offset)) if offset == length && upload != wish.upload => Asked::Moved(upload),
+    match session.ingest.create(&wish.deposit.declaration, length, None).await {
+        Ok((upload, standing)) if standing.offset == length && upload != wish.upload => Asked::Moved(upload),
         Ok(_) => {
             let why =
                 "ingest gave a receipt for it once and does not know it any more; keep the recorder and report this";

@@ -138,12 +138,12 @@ impl Upload<'_> {
 
     /// Declares the item; ingest answers with the upload that brings it, or brought it before.
     async fn create(&mut self, retry: &mut Retry) -> Result<Step, Trouble> {
-        let (upload, offset) = self.session.ingest.create(self.declaration, self.declared.length).await?;
+        let (upload, standing) =
+            self.session.ingest.create(self.declaration, self.declared.length, Some(&self.outboard)).await?;
         let stage = Stage::Uploading { declaration: self.declaration.clone(), upload: upload.clone() };
         self.session.remember(self.key, self.probe, stage).await;
         self.upload = Some(upload);
-        // With nothing sent yet the outboard is missing, or handing it in again costs little.
-        self.onward(offset, offset > 0, retry)
+        self.onward(standing.offset, standing.outboard, retry)
     }
 
     /// The next step when ingest has everything before `offset`.

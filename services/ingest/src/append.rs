@@ -19,10 +19,12 @@ use crate::{
     checksum::Checksum,
     error::IngestError,
     expected::Expected,
-    growing, metrics,
+    growing,
+    landed::Landed,
+    metrics,
     pace::{Pace, Terms},
     progress::Received,
-    target::{Outgoing, Target},
+    target::{Made, Outgoing, Target},
 };
 
 /// A sender that is silent for this long is cut off; what it sent is kept.
@@ -53,8 +55,8 @@ pub struct Append<'a> {
 /// How an append ended; everything up to `offset` is durable.
 #[derive(Debug)]
 pub enum Appended {
-    /// All bytes are in the store: the object can be made.
-    Whole,
+    /// All bytes are in the store: the object can be made, of what is known of it.
+    Whole(Landed),
     /// All bytes of an item of one part are here and nobody has said yet what they must be: whoever asked decides, and sends it.
     Held(Box<Outgoing>),
     /// More must come.
@@ -115,7 +117,7 @@ impl Append<'_> {
             }
         };
         while let Some(sent) = way.sending.join_next().await {
-            stored(sent)?;
+            way.made.push(stored(sent)?);
         }
         Ok(end)
     }
@@ -135,8 +137,10 @@ impl Append<'_> {
                 Ok(Some(part)) if part.index + 1 == self.expected.parts() => way.last = Some(self.known(part)?),
                 Ok(Some(part)) => {
                     self.send(part, way)?;
-                    while way.sending.len() >= IN_FLIGHT {
-                        way.sending.join_next().await.map_or(Ok(()), stored)?;
+                    while way.sending.len() >= IN_FLIGHT
+                        && let Some(sent) = way.sending.join_next().await
+                    {
+                        way.made.push(stored(sent)?);
                     }
                     if way.permit.is_none() {
                         let room = self.stop.run_until_cancelled(self.budget.go_on(&self.unit)).await;
@@ -198,7 +202,7 @@ impl Append<'_> {
             growing::keep(&self.target.vault, &self.target.session.upload, *index, values).await?;
         }
         if let Some(last) = way.last {
-            return self.end(last, way.permit).await;
+            return self.end(last, way.permit, way.made).await;
         }
         // A clean end is answered with its exact offset, so even the unfinished MiB must be durable. After anything else only
         // verified MiB are kept: an answered offset never decreases, so nothing unproven may be acknowledged.
@@ -235,12 +239,12 @@ impl Append<'_> {
     }
 
     /// All bytes are here.
-    async fn end(&self, last: Outgoing, permit: Option<Permit>) -> Result<Appended, IngestError> {
+    async fn end(&self, last: Outgoing, permit: Option<Permit>, mut made: Vec<Made>) -> Result<Appended, IngestError> {
         if last.values.is_some() && self.target.session.multipart.is_none() {
             return Ok(Appended::Held(Box::new(last)));
         }
-        self.target.clone().send(last, permit).await.map_err(refused_part)?;
-        Ok(Appended::Whole)
+        made.push(self.target.clone().send(last, permit).await.map_err(refused_part)?);
+        Ok(Appended::Whole(Landed::of(&self.received, made, self.expected.parts())))
     }
 
     fn acknowledged(&self) -> u64 {
@@ -252,7 +256,9 @@ impl Append<'_> {
 #[derive(Debug, Default)]
 struct Way {
     /// Parts on their way to the store.
-    sending: JoinSet<Result<(), StoreError>>,
+    sending: JoinSet<Result<Made, StoreError>>,
+    /// What became of those that arrived.
+    made: Vec<Made>,
     /// Room for the part being filled.
     permit: Option<Permit>,
     /// The item's last part, once it is full.
@@ -277,7 +283,7 @@ enum End {
 }
 
 /// What became of a part's task.
-fn stored(sent: Result<Result<(), StoreError>, tokio::task::JoinError>) -> Result<(), StoreError> {
+fn stored(sent: Result<Result<Made, StoreError>, tokio::task::JoinError>) -> Result<Made, StoreError> {
     sent.unwrap_or_else(|e| Err(StoreError::Unavailable { operation: "UploadPart", detail: e.to_string() }))
 }
 

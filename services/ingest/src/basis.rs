@@ -2,7 +2,7 @@
 
 use custos_domain::{
     declaration::Declaration,
-    digest::Root,
+    digest::{Crc64, Root},
     dsse::Envelope,
     evidence::{Evidence, Statement},
     ids::{DeviceId, OfficerId, RecordingId, Segment, StationId, TenantId, UnitPath},
@@ -142,6 +142,15 @@ impl Basis {
         match self {
             Self::Declared { declaration, .. } => Some(declaration.root),
             Self::Plain { plain } => plain.statement.blake3,
+        }
+    }
+
+    /// The checksum over all bytes, when somebody signed for it; the outboard was compared with it when it came.
+    #[must_use]
+    pub fn crc(&self) -> Option<Crc64> {
+        match self {
+            Self::Declared { declaration, .. } => Some(declaration.crc),
+            Self::Plain { .. } => None,
         }
     }
 

@@ -8,8 +8,15 @@ use axum::{
     extract::State,
     response::{IntoResponse, Response},
 };
+use base64::{Engine, engine::general_purpose::STANDARD};
 use custos_domain::{
-    calendar, declaration::Declaration, dsse::Envelope, ids::UploadId, item::UnifiedCode, keys, outboard::MAX_LEN,
+    calendar,
+    declaration::Declaration,
+    dsse::Envelope,
+    ids::UploadId,
+    item::UnifiedCode,
+    keys,
+    outboard::{MAX_LEN, Outboard},
 };
 use custos_platform::http::problem::Document;
 use custos_platform::telemetry;
@@ -21,10 +28,10 @@ use crate::{
     basis::Basis,
     budget::Unit,
     checksum::Checksum,
-    commit::{self, deposited},
+    deposit,
     error::IngestError,
     headers::{self, CUSTOS_CODE, Metadata, UPLOAD_CONCAT, UPLOAD_DEFER_LENGTH, UPLOAD_LENGTH, value},
-    plain, receive,
+    plain, prove, receive,
     session::{Admitted, Held, Session, Stage},
     station::Station,
 };
@@ -38,7 +45,7 @@ pub(crate) const MAX_OFFSET_MS: u64 = 100 * 366 * 24 * 3600 * 1000;
 
 /// Begins an upload by a signed declaration, or by what an unsigned client of a station registered for it says. The same again
 /// answers the same upload; bytes may come along (creation-with-upload).
-#[utoipa::path(post, path = "/v1/uploads", tag = "uploads", params(("Tus-Resumable" = String, Header, description = "1.0.0"), ("Upload-Length" = u64, Header, description = "Bytes"), ("Upload-Metadata" = String, Header, description = "`declaration <base64 of the signed declaration, a DSSE envelope>`; or `device`, `recording`, `filename`, `started_at`, and if wanted `officer`, `segment`, `kind` or `filetype`, `blake3` or `sha256`, each with its value in base64"), ("Upload-Checksum" = Option<String>, Header, description = "`<sha1|sha256|blake3> <base64>` of the body")), request_body(content = Option<Vec<u8>>, content_type = "application/offset+octet-stream", description = "The first bytes, if wanted"), security(("certificate" = [])), responses((status = 201, description = "The upload: Location, Upload-Offset, Custos-Code; also when it was there already"), (status = 400, body = Document), (status = 403, body = Document), (status = 413, body = Document), (status = 422, body = Document), (status = 460, body = Document)))]
+#[utoipa::path(post, path = "/v1/uploads", tag = "uploads", params(("Tus-Resumable" = String, Header, description = "1.0.0"), ("Upload-Length" = u64, Header, description = "Bytes"), ("Upload-Metadata" = String, Header, description = "`declaration <base64 of the signed declaration, a DSSE envelope>`, with it, if wanted, `outboard <base64>`, which saves the PUT; or `device`, `recording`, `filename`, `started_at`, and if wanted `officer`, `segment`, `kind` or `filetype`, `blake3` or `sha256`, each with its value in base64"), ("Upload-Checksum" = Option<String>, Header, description = "`<sha1|sha256|blake3> <base64>` of the body")), request_body(content = Option<Vec<u8>>, content_type = "application/offset+octet-stream", description = "The first bytes, if wanted"), security(("certificate" = [])), responses((status = 201, description = "The upload: Location, Upload-Offset, Custos-Code; also when it was there already"), (status = 400, body = Document), (status = 403, body = Document), (status = 413, body = Document), (status = 422, body = Document), (status = 460, body = Document)))]
 pub async fn declare(
     State(ingest): State<Arc<Ingest>>,
     station: Station,
@@ -50,9 +57,8 @@ pub async fn declare(
     let length = headers::number(&request, &UPLOAD_LENGTH)?;
     let metadata = Metadata::of(&request)?;
     let checksum = Checksum::of(&request)?;
-    let basis = match metadata.value("declaration") {
+    let basis = match metadata.bytes("declaration")? {
         Some(envelope) => {
-            let envelope = envelope.map_err(|why| IngestError::Header(format!("Upload-Metadata: {why}")))?;
             let envelope: Envelope = serde_json::from_slice(&envelope)
                 .map_err(|e| IngestError::Declaration(format!("it is no signed document: {e}")))?;
             let declaration = Box::new(verify(&ingest, &station, &envelope, length)?);
@@ -60,8 +66,12 @@ pub async fn declare(
         }
         None => Basis::Plain { plain: Box::new(plain::read(&ingest, &station, &metadata, length)?) },
     };
-    let held = session_for(&ingest, &station, basis).await?;
-    let offset = receive::offset(&ingest, &held.session).await?;
+    let outboard = match metadata.bytes("outboard")? {
+        Some(encoded) => Some(prove::agreed(&basis, &encoded)?),
+        None => None,
+    };
+    let held = session_for(&ingest, &station, basis, outboard).await?;
+    let offset = if held.fresh { 0 } else { receive::offset(&ingest, &held.session).await? };
     if headers::is_bytes(&request) && held.session.basis.plain().is_some() {
         let (session, offset) = with_bytes(&ingest, held, offset, body, checksum).await?;
         return Ok(answer(&session, offset));
@@ -92,7 +102,7 @@ async fn with_bytes(
 ) -> Result<(Session, u64), IngestError> {
     if offset == held.session.length() {
         // Read to its end all the same: a client that still sends would not hear the answer.
-        plain::drain(body.into_data_stream()).await;
+        plain::drain(body.into_data_stream(), plain::LINGER).await;
         return Ok((held.session, offset));
     }
     // A checksum is over the whole body, and holds for none of its pieces.
@@ -154,22 +164,29 @@ pub(crate) fn printable(text: &str) -> bool {
 }
 
 /// The session that brings, or brought, these bytes for this item.
-async fn session_for(ingest: &Ingest, station: &Station, basis: Basis) -> Result<Held, IngestError> {
+async fn session_for(
+    ingest: &Ingest,
+    station: &Station,
+    basis: Basis,
+    outboard: Option<Outboard>,
+) -> Result<Held, IngestError> {
     let lost = match ingest.sessions.claimed(&basis).await? {
         None => None,
         Some(upload) => match ingest.sessions.load(&upload).await? {
             Some(held) if !matches!(held.session.stage, Stage::Lost { .. }) => {
-                return admit(ingest, station, held).await;
+                let held = admit(ingest, station, held).await?;
+                // A crash may have come between the session and its upload in the store.
+                return if held.session.outboard.is_some() { receive::opened(ingest, held).await } else { Ok(held) };
             }
             _ => Some(upload),
         },
     };
-    let mut session = new_session(ingest, station, basis);
+    let mut session = new_session(ingest, station, basis, outboard.as_ref());
     if let Some(root) = session.basis.root()
-        && let Some(deposit) = deposited(ingest, &session.basis.item(), &root).await?
+        && let Some(deposit) = deposit::deposited(ingest, &session.basis.item(), &root).await?
     {
         // The try that wrote the manifest may have died before stating the deposit.
-        commit::state(ingest, &deposit).await?;
+        deposit::state(ingest, &deposit).await?;
         session.stage = Stage::Committed { code: deposit.manifest.code, manifest: deposit.object };
     } else {
         ingest.budget.admit(&Unit::new(session.tenant(), session.basis.origin().unit))?;
@@ -181,7 +198,7 @@ async fn session_for(ingest: &Ingest, station: &Station, basis: Basis) -> Result
     }
     let (held, winner) = entered?;
     if winner == session.upload {
-        return Ok(held);
+        return if held.session.outboard.is_some() { receive::opened(ingest, held).await } else { Ok(held) };
     }
     // Another dock was faster: ours was never used, theirs goes on.
     ingest.vault.discard_intake(&keys::session(&session.upload, session.begun)).await?;
@@ -211,7 +228,7 @@ async fn admit(ingest: &Ingest, station: &Station, held: Held) -> Result<Held, I
     admitted.await?.ok_or(IngestError::Unknown)
 }
 
-fn new_session(ingest: &Ingest, station: &Station, basis: Basis) -> Session {
+fn new_session(ingest: &Ingest, station: &Station, basis: Basis, outboard: Option<&Outboard>) -> Session {
     let begun = ingest.clock.now();
     let seconds = u64::try_from(begun.as_second()).unwrap_or_default();
     let nanos = u32::try_from(begun.subsec_nanosecond()).unwrap_or_default();
@@ -231,7 +248,9 @@ fn new_session(ingest: &Ingest, station: &Station, basis: Basis) -> Session {
         nonce: uuid::Uuid::new_v4().to_string(),
         epoch: 0,
         acknowledged: 0,
-        stage: Stage::Declared,
+        outboard: outboard.map(|outboard| STANDARD.encode(outboard.encode())),
+        // An item of one part needs no upload begun in the store: its bytes may come at once.
+        stage: if outboard.is_some_and(|outboard| outboard.parts() == 1) { Stage::Receiving } else { Stage::Declared },
         cleared: false,
         touched: None,
         trace: telemetry::current_traceparent(),

@@ -195,7 +195,7 @@ impl IngestError {
             Self::Slow(_) => (408, "too-slow", "Too slow", Some(5)),
             Self::Finishing => (503, "finishing", "Being finished", Some(2)),
             Self::Clock(_) => (503, "clock-skew", "Clocks disagree", Some(30)),
-            Self::Untried => (503, "store-untried", "Store not tried yet", Some(5)),
+            Self::Untried => (503, "store-untried", "Store not tried yet", Some(2)),
             Self::Store(error) if error.is_permanent() => (500, "store-refused", "Refused by the store", None),
             Self::Store(_) => (503, "store-unavailable", "Store unavailable", Some(5)),
             Self::Commit(error) => error.shape(),

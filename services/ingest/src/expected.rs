@@ -1,5 +1,6 @@
 //! What the bytes of an upload are judged by: an outboard, or, while there is none, only their number.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use custos_domain::{
     digest::Crc64,
     keys,
@@ -65,8 +66,13 @@ impl Ingest {
         }
     }
 
-    /// The outboard of a session: from the intake bucket, or from beside the original once it is there.
+    /// The outboard of a session: what came along with the declaration, or from the intake bucket, or from beside the original once
+    /// it is there.
     pub(crate) async fn outboard(&self, session: &Session) -> Result<Outboard, IngestError> {
+        if let Some(encoded) = &session.outboard {
+            let bytes = STANDARD.decode(encoded).map_err(|e| unreadable(&e))?;
+            return Outboard::decode(&bytes).map_err(|e| unreadable(&e));
+        }
         let buckets = self.vault.buckets();
         let under_way = self.vault.read_latest(&buckets.intake, &keys::intake_outboard(&session.upload)).await?;
         let document = match under_way {
@@ -74,7 +80,10 @@ impl Ingest {
             None => self.vault.read_first(&buckets.originals, &keys::outboard(&session.upload, session.begun)).await?,
         };
         let document = document.ok_or(IngestError::OutboardRequired)?;
-        Outboard::decode(&document.bytes)
-            .map_err(|e| IngestError::Internal(format!("the stored outboard is unreadable: {e}")))
+        Outboard::decode(&document.bytes).map_err(|e| unreadable(&e))
     }
+}
+
+fn unreadable(why: &dyn std::error::Error) -> IngestError {
+    IngestError::Internal(format!("the stored outboard is unreadable: {why}"))
 }

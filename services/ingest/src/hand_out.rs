@@ -26,8 +26,9 @@ use serde_json::json;
 
 use crate::{
     Ingest,
-    commit::Deposit,
+    deposit::Deposit,
     error::IngestError,
+    landed::Landed,
     progress::{self, Progress, multipart},
     session::{Session, Stage},
     station::Station,
@@ -52,9 +53,12 @@ pub async fn receipt(
     station: Station,
     Path(upload): Path<UploadId>,
 ) -> Result<Response, IngestError> {
-    let session = ingest.session_of(&station, &upload).await?.session;
+    let session = match ingest.last_seen_of(&station, &upload).await?.session {
+        ended if matches!(ended.stage, Stage::Committed { .. }) => ended,
+        _ => ingest.session_of(&station, &upload).await?.session,
+    };
     let deposit = match &session.stage {
-        Stage::Committed { .. } => Arc::new(deposit_of(&ingest, &session).await?),
+        Stage::Committed { .. } => deposit_of(&ingest, &session).await?,
         Stage::Lost { reason } => return Err(IngestError::Lost(reason.clone())),
         Stage::Declared if session.basis.plain().is_some() => return Err(IngestError::Offset { offset: 0 }),
         Stage::Declared => return Err(IngestError::OutboardRequired),
@@ -63,7 +67,12 @@ pub async fn receipt(
             if offset < session.length() {
                 return Err(IngestError::Offset { offset });
             }
-            match tokio::time::timeout(Duration::from_secs(10), ingest.commits.commit(&ingest, session)).await {
+            match tokio::time::timeout(
+                Duration::from_secs(10),
+                ingest.commits.commit(&ingest, session, Landed::default()),
+            )
+            .await
+            {
                 Ok(deposit) => deposit?,
                 Err(_) => return Ok(later(2, json!({ "state": "committing" }))),
             }
@@ -174,10 +183,14 @@ pub async fn give_up(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn deposit_of(ingest: &Ingest, session: &Session) -> Result<Deposit, IngestError> {
+/// What a committed session became: as this process wrote it, or from the store.
+async fn deposit_of(ingest: &Ingest, session: &Session) -> Result<Arc<Deposit>, IngestError> {
+    if let Some(deposit) = ingest.sessions.recall().deposit(&session.upload) {
+        return Ok(deposit);
+    }
     let Stage::Committed { manifest, .. } = &session.stage else { return Err(IngestError::Finishing) };
     let document = ingest.vault.read_document(manifest).await?;
-    Deposit::read(&document.bytes, document.object)
+    Deposit::read(&document.bytes, document.object).map(Arc::new)
 }
 
 /// The hashing service's seal, if it is one, and of exactly this version and manifest.

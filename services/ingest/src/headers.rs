@@ -104,6 +104,12 @@ impl<'h> Metadata<'h> {
         let (_, value) = self.pairs.iter().find(|(name, _)| *name == key)?;
         Some(STANDARD.decode(value.trim()).map_err(|e| format!("`{key}` is not base64: {e}")))
     }
+
+    /// One value, in which nothing may be wrong.
+    pub(crate) fn bytes(&self, key: &str) -> Result<Option<Vec<u8>>, IngestError> {
+        let value = self.value(key).transpose();
+        value.map_err(|why| IngestError::Header(format!("Upload-Metadata: {why}")))
+    }
 }
 
 /// What the header is for.

@@ -9,10 +9,12 @@
 //! 3. [`prove`]: PUT outboard: from now on every MiB can be checked.
 //! 4. [`receive`]: PATCH and HEAD: [`append`] takes bytes, [`assembler`] checks them, [`progress`] says what is durable.
 //!    Without an outboard one is [`growing`]; `settle` compares it with what was said.
-//! 5. [`commit`]: Complete, read-back, lock, manifest, fact.
+//! 5. [`commit`]: Complete, read-back, lock, manifest, fact; with what has [`landed`] known or asked for.
 //! 6. [`hand_out`]: the receipt, and later the erase permit.
 //! 7. [`reconcile`]: what a crash left half done is finished; [`reap`]: what nobody finishes is dropped; [`audit`]: what nobody of us
 //!    stored is noticed.
+//!
+//! `recall` saves asking the store for what this process wrote itself.
 //!
 //! Load: [`admission`] decides who gets memory next, [`budget`] hands it out, [`pace`] cuts slow senders, [`quota`] bounds what is
 //! under way.
@@ -24,10 +26,12 @@ pub mod append;
 pub mod assembler;
 pub mod audit;
 pub mod basis;
+mod batches;
 pub mod budget;
 pub mod checksum;
 pub mod commit;
 pub mod declare;
+pub mod deposit;
 mod digests;
 pub mod docking;
 mod error;
@@ -35,6 +39,7 @@ pub mod expected;
 pub mod growing;
 pub mod hand_out;
 mod headers;
+pub mod landed;
 mod limits;
 mod metrics;
 pub mod pace;
@@ -44,6 +49,7 @@ pub mod progress;
 pub mod prove;
 pub mod quota;
 pub mod reap;
+mod recall;
 pub mod receive;
 pub mod reconcile;
 mod register;

@@ -14,7 +14,7 @@ use custos_domain::{
 };
 use futures::{Stream, StreamExt};
 use jiff::{Timestamp, civil::DateTime};
-use std::str::FromStr;
+use std::{pin::pin, str::FromStr, time::Duration};
 
 use crate::{
     Ingest,
@@ -60,9 +60,15 @@ pub(crate) fn behind<E>(
     })
 }
 
-/// Reads a body that nobody needs, as long as it keeps coming.
-pub(crate) async fn drain<E>(mut body: impl Stream<Item = Result<Bytes, E>> + Unpin) {
-    while let Ok(Some(Ok(_))) = tokio::time::timeout(SILENCE, body.next()).await {}
+/// For how long the rest of a refused body is read, so that its client comes to read the answer.
+pub(crate) const LINGER: Duration = Duration::from_secs(30);
+
+/// Reads a body that nobody needs, as long as it keeps coming, for so long.
+pub(crate) async fn drain<E>(body: impl Stream<Item = Result<Bytes, E>>, longest: Duration) {
+    let mut body = pin!(body);
+    let all = async { while let Ok(Some(Ok(_))) = tokio::time::timeout(SILENCE, body.next()).await {} };
+    // Past it the connection just breaks.
+    let _ = tokio::time::timeout(longest, all).await;
 }
 
 /// Reads the metadata. All that is wrong is said at once, each time with what to send.

@@ -41,21 +41,21 @@ pub async fn prove(
     Path(upload): Path<UploadId>,
     body: Bytes,
 ) -> Result<StatusCode, IngestError> {
-    let held = ingest.session_of(&station, &upload).await?;
+    let held = ingest.last_seen_of(&station, &upload).await?;
     if held.session.stage != Stage::Declared && held.session.basis.plain().is_none() {
         return Ok(StatusCode::NO_CONTENT);
     }
-    let outboard = Outboard::decode(&body).map_err(|e| IngestError::Outboard(e.to_string()))?;
-    agree(&held, &outboard)?;
+    let outboard = agreed(&held.session.basis, &body)?;
     let intake = &ingest.vault.buckets().intake;
     ingest.vault.write(intake, &keys::intake_outboard(&upload), body, "application/octet-stream").await?;
     open(&ingest, held, outboard.parts()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The outboard must add up to what the station signed; then each MiB that fits the outboard is what the station signed.
-fn agree(held: &Held, outboard: &Outboard) -> Result<(), IngestError> {
-    let Basis::Declared { declaration: declared, .. } = &held.session.basis else {
+/// Reads an outboard. It must add up to what the station signed; then each MiB that fits it is what the station signed.
+pub(crate) fn agreed(basis: &Basis, encoded: &[u8]) -> Result<Outboard, IngestError> {
+    let outboard = Outboard::decode(encoded).map_err(|e| IngestError::Outboard(e.to_string()))?;
+    let Basis::Declared { declaration: declared, .. } = basis else {
         return Err(IngestError::Outboard(
             "this upload has no signed declaration it could prove; just send the bytes".into(),
         ));
@@ -72,7 +72,7 @@ fn agree(held: &Held, outboard: &Outboard) -> Result<(), IngestError> {
     if outboard.crc() != declared.crc {
         return differs("CRC64NVME", outboard.crc().to_string(), declared.crc.to_string());
     }
-    Ok(())
+    Ok(outboard)
 }
 
 /// Begins the store's multipart upload, locked, and lets bytes come. An item of one part is created in one call later. Answers the

@@ -23,6 +23,7 @@ use tokio::sync::Mutex;
 use crate::{
     Ingest,
     error::IngestError,
+    landed::Landed,
     metrics,
     progress::multipart,
     reconcile,
@@ -158,7 +159,7 @@ async fn abandon(ingest: &Arc<Ingest>, held: &Held, touched: Timestamp, idle: Du
     let session = &held.session;
     if session.stage == Stage::Receiving && reconcile::whole(ingest, session).await? {
         // Nothing is missing but the commit: whatever kept it, these bytes are not to be dropped.
-        ingest.commits.commit(ingest, session.clone()).await?;
+        ingest.commits.commit(ingest, session.clone(), Landed::default()).await?;
         metrics::reaped("finished");
         return Ok(());
     }

@@ -1,6 +1,6 @@
 //! HEAD and PATCH: the bytes of an upload.
 
-use std::sync::Arc;
+use std::{pin::pin, sync::Arc};
 
 use axum::{
     body::{Body, Bytes},
@@ -21,14 +21,17 @@ use tracing::Instrument;
 use crate::{
     Ingest,
     append::{Append, Appended},
+    batches,
     budget::Unit,
     checksum::Checksum,
-    commit::{self, Deposit},
+    commit,
+    deposit::Deposit,
     error::IngestError,
     headers::{
         self, CUSTOS_CODE, CUSTOS_OUTBOARD, CUSTOS_RECEIPT, TUS_RESUMABLE, UPLOAD_EXPIRES, UPLOAD_LENGTH,
         UPLOAD_METADATA, UPLOAD_OFFSET, VERSION, value,
     },
+    landed::Landed,
     plain,
     progress::{self, Progress, Received},
     prove,
@@ -68,9 +71,6 @@ pub async fn head(
     if let Some(plain) = held.session.basis.plain() {
         // The specification wants the client's metadata back.
         answered.insert(UPLOAD_METADATA, value(&plain.statement.metadata));
-    } else {
-        let outboard = if held.session.stage == Stage::Declared { "required" } else { "present" };
-        answered.insert(CUSTOS_OUTBOARD, HeaderValue::from_static(outboard));
     }
     Ok(response)
 }
@@ -88,12 +88,12 @@ pub async fn patch(
     headers::require_bytes(&request)?;
     let offset = headers::number(&request, &UPLOAD_OFFSET)?;
     let checksum = Checksum::of(&request)?;
-    let held = ingest.session_of(&station, &upload).await?;
+    let held = ingest.last_seen_of(&station, &upload).await?;
     let announced = if request.contains_key(CONTENT_LENGTH) { headers::number(&request, &CONTENT_LENGTH)? } else { 0 };
     if announced > held.session.length().saturating_sub(offset) {
         // Nothing of it is kept: a client that is wrong about the length may be wrong about the bytes. It is read to its end all the
         // same, or the client would see a broken connection and try again instead of hearing why.
-        plain::drain(body.into_data_stream()).await;
+        plain::drain(body.into_data_stream(), plain::LINGER).await;
         let (length, offset) = (held.session.length(), self::offset(&ingest, &held.session).await?);
         return Err(IngestError::TooLong { length, offset });
     }
@@ -104,16 +104,23 @@ pub async fn patch(
 }
 
 /// Takes a body from `offset` on. Answers the session's newest state and offset.
-pub(crate) async fn take<E: Send + 'static>(
+pub(crate) async fn take<E>(
     ingest: &Arc<Ingest>,
     held: Held,
     offset: u64,
-    body: impl Stream<Item = Result<Bytes, E>> + Unpin + Send + 'static,
+    body: impl Stream<Item = Result<Bytes, E>>,
     checksum: Option<Checksum>,
 ) -> Result<(Session, u64), IngestError> {
+    let (giver, taker) = batches::pair();
     // A task of its own: when the connection breaks, what has arrived is still put down.
-    let work = append(Arc::clone(ingest), held, offset, body, checksum).instrument(tracing::Span::current());
-    ingest.lifecycle.track(work).await.map_err(|e| IngestError::Internal(e.to_string()))?
+    let work = append(Arc::clone(ingest), held, offset, taker.pieces(), checksum).instrument(tracing::Span::current());
+    let mut body = pin!(body);
+    let (outcome, ()) = tokio::join!(ingest.lifecycle.track(work), giver.give(&mut body));
+    if matches!(&outcome, Ok(Err(error)) if !matches!(error, IngestError::Superseded { .. })) {
+        // A client that still sends would see a broken connection instead of why.
+        plain::drain(&mut body, plain::LINGER).await;
+    }
+    outcome.map_err(|e| IngestError::Internal(e.to_string()))?
 }
 
 /// The durable offset of a session; an upload the store has lost is marked so.
@@ -142,7 +149,11 @@ async fn append<E>(
     checksum: Option<Checksum>,
 ) -> Result<(Session, u64), IngestError> {
     let turn = ingest.takeover.take(&held.session.upload, ingest.lifecycle.soft()).await;
-    let session = opened(&ingest, raise_epoch(&ingest, &held.session.upload).await?).await?;
+    let held = opened(&ingest, raise_epoch(&ingest, &held.session.upload).await?).await?;
+    // That write found nobody else's: what this process knows of the upload is all there is to know.
+    let untouched = held.fresh;
+    ingest.sessions.recall().touched(&held.session.upload);
+    let session = held.session;
     let length = session.length();
     match &session.stage {
         Stage::Declared => return Err(IngestError::OutboardRequired),
@@ -152,14 +163,19 @@ async fn append<E>(
         Stage::Receiving => {}
     }
     let expected = ingest.expected(&session).await?;
-    let appended = match progress::of(&ingest.vault, &session, &expected).await? {
+    let progress = if untouched {
+        Progress::Receiving(Received::default())
+    } else {
+        progress::of(&ingest.vault, &session, &expected).await?
+    };
+    let appended = match progress {
         Progress::Lost => return Err(ingest.lose_for_sure(&session, &expected).await),
-        Progress::Stored(_) if offset == length => Appended::Whole,
+        Progress::Stored(_) if offset == length => Appended::Whole(Landed::default()),
         Progress::Stored(_) => return Err(IngestError::Offset { offset: length }),
         Progress::Receiving(received) if offset != received.offset(length) => {
             return Err(IngestError::Offset { offset: received.offset(length) });
         }
-        Progress::Receiving(received) if received.contiguous == expected.parts() => Appended::Whole,
+        Progress::Receiving(received) if received.contiguous == expected.parts() => Appended::Whole(Landed::default()),
         Progress::Receiving(received) => {
             let origin = session.basis.origin();
             let append = Append {
@@ -179,19 +195,21 @@ async fn append<E>(
         }
     };
     still_newest(&ingest, &session, &appended).await?;
-    if let Appended::Partial { offset } = appended {
-        return Ok((session, offset));
-    }
-    if let Appended::Held(only) = appended {
-        if let Some(deposit) = settle::judge(&ingest, &session, &only).await? {
-            let deposit = commit::adopt(&ingest, &session, deposit).await?;
-            return Ok((committed(session, &deposit), length));
+    let landed = match appended {
+        Appended::Partial { offset } => return Ok((session, offset)),
+        Appended::Whole(landed) => Landed { clean: untouched && session.outboard.is_some(), ..landed },
+        Appended::Held(only) => {
+            if let Some(deposit) = settle::judge(&ingest, &session, &only).await? {
+                let deposit = commit::adopt(&ingest, &session, deposit, false).await?;
+                return Ok((committed(session, &deposit), length));
+            }
+            target(&ingest, &session)?.send(*only, None).await?;
+            Landed::default()
         }
-        target(&ingest, &session)?.send(*only, None).await?;
-    }
+    };
     // Whoever comes now finds the commit running rather than this request.
     drop(turn);
-    let deposit = ingest.commits.commit(&ingest, session.clone()).await?;
+    let deposit = ingest.commits.commit(&ingest, session.clone(), landed).await?;
     Ok((committed(session, &deposit), length))
 }
 
@@ -205,14 +223,14 @@ fn committed(session: Session, deposit: &Deposit) -> Session {
     Session { stage, ..session }
 }
 
-/// An upload without an outboard waits for nothing: its first bytes open it, should its creation not have got that far.
-async fn opened(ingest: &Ingest, held: Held) -> Result<Session, IngestError> {
-    let waits = held.session.stage == Stage::Declared && held.session.basis.plain().is_some();
-    if !waits {
-        return Ok(held.session);
+/// An upload that waits for no outboard is opened for its bytes, should it not have got that far.
+pub(crate) async fn opened(ingest: &Ingest, held: Held) -> Result<Held, IngestError> {
+    let proven = held.session.basis.plain().is_some() || held.session.outboard.is_some();
+    if held.session.stage != Stage::Declared || !proven {
+        return Ok(held);
     }
     let parts = ingest.expected(&held.session).await?.parts();
-    prove::open(ingest, held, parts).await.map(|held| held.session)
+    prove::open(ingest, held, parts).await
 }
 
 /// A writer that finds a higher epoch stops: the newer request, perhaps on another replica, goes on from what is durable. What an
@@ -220,6 +238,8 @@ async fn opened(ingest: &Ingest, held: Held) -> Result<Session, IngestError> {
 async fn still_newest(ingest: &Ingest, session: &Session, appended: &Appended) -> Result<(), IngestError> {
     let whole = match appended {
         Appended::Partial { offset } if session.basis.plain().is_some() => Received::whole_parts(*offset),
+        // Proven by the outboard and in the store: whoever commits them, it is the same item.
+        Appended::Whole(_) if session.outboard.is_some() => return Ok(()),
         _ => 0,
     };
     let now = if whole > session.acknowledged {
@@ -240,7 +260,8 @@ async fn still_newest(ingest: &Ingest, session: &Session, appended: &Appended) -
     Err(IngestError::Superseded { offset })
 }
 
-/// Tells writers of other replicas that a newer request is here.
+/// Tells writers of other replicas that a newer request is here, and hears of theirs: what is remembered of the session is the
+/// condition of this write.
 async fn raise_epoch(ingest: &Ingest, upload: &UploadId) -> Result<Held, StoreError> {
     let held = ingest.sessions.update(upload, |session| session.epoch += 1).await?;
     held.ok_or(StoreError::NotFound { operation: "GetObject" })
@@ -251,6 +272,11 @@ pub(crate) fn describe(headers: &mut HeaderMap, session: &Session, offset: u64) 
     headers.insert(TUS_RESUMABLE, value(VERSION));
     headers.insert(UPLOAD_OFFSET, offset.into());
     headers.insert(UPLOAD_EXPIRES, headers::expires(session.begun));
+    if session.basis.plain().is_none() {
+        let waits = session.stage == Stage::Declared && session.outboard.is_none();
+        let outboard = if waits { "required" } else { "present" };
+        headers.insert(CUSTOS_OUTBOARD, HeaderValue::from_static(outboard));
+    }
     if let Stage::Committed { code, .. } = &session.stage {
         headers.insert(CUSTOS_CODE, value(&code.to_string()));
         headers.insert(CUSTOS_RECEIPT, value(&format!("/v1/uploads/{}/receipt", session.upload)));

@@ -17,6 +17,7 @@ use tokio::sync::Mutex;
 use crate::{
     Ingest,
     error::IngestError,
+    landed::Landed,
     metrics,
     progress::{self, Progress},
     session::{Session, Stage},
@@ -96,7 +97,7 @@ async fn look_at(ingest: &Arc<Ingest>, key: &str) -> Result<Found, IngestError> 
     }
     match &held.session.stage {
         Stage::Receiving if whole(ingest, &held.session).await? => {
-            let deposit = ingest.commits.commit(ingest, held.session.clone()).await?;
+            let deposit = ingest.commits.commit(ingest, held.session.clone(), Landed::default()).await?;
             tracing::info!(item = %deposit.manifest.code, "finished a deposit that a crash had cut short");
             metrics::reconciled("commit");
             Ok(Found::Finished)

@@ -14,7 +14,7 @@ use custos_platform::vault::{StoreError, Vault, versions::ListedKey};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::basis::Basis;
+use crate::{basis::Basis, recall::Recall};
 
 /// One upload of one item.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -46,6 +46,9 @@ pub struct Session {
     /// lost, for an answered offset never decreases (INV-8).
     #[serde(default)]
     pub acknowledged: u64,
+    /// The outboard, encoded and in base64, when it came along with the declaration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outboard: Option<String>,
     /// Where it stands.
     pub stage: Stage,
     /// Whether what a lost upload left in the store was dropped, and stated so.
@@ -108,6 +111,9 @@ impl Session {
 pub struct Held {
     /// The session.
     pub session: Session,
+    /// Whether this process made it, and no byte was asked for since: then the store holds nothing of it. Only the compare-and-set
+    /// that raises the epoch proves that no other replica was there meanwhile.
+    pub fresh: bool,
     etag: String,
 }
 
@@ -131,50 +137,76 @@ pub fn begun(upload: &UploadId) -> Option<Timestamp> {
 #[derive(Debug, Clone)]
 pub struct Sessions {
     vault: Vault,
+    recall: Recall,
 }
 
 impl Sessions {
     /// Sessions of this store.
     #[must_use]
     pub fn new(vault: Vault) -> Self {
-        Self { vault }
+        Self { vault, recall: Recall::default() }
+    }
+
+    /// What this process remembers of sessions.
+    pub(crate) fn recall(&self) -> &Recall {
+        &self.recall
     }
 
     /// Writes a new session.
     pub async fn create(&self, session: &Session) -> Result<Held, StoreError> {
         let key = keys::session(&session.upload, session.begun);
         let etag = self.vault.create(self.bucket(), &key, encode(session)).await?;
-        Ok(Held { session: session.clone(), etag })
+        let held = Held { session: session.clone(), fresh: true, etag };
+        self.recall.learn(&held);
+        Ok(held)
     }
 
     /// The session of an upload, when there is one.
     pub async fn load(&self, upload: &UploadId) -> Result<Option<Held>, StoreError> {
         let Some(begun) = begun(upload) else { return Ok(None) };
-        self.load_key(&keys::session(upload, begun)).await
+        let held = self.load_key(&keys::session(upload, begun)).await?;
+        match &held {
+            Some(held) => self.recall.learn(held),
+            None => self.recall.forget(upload),
+        }
+        Ok(held)
+    }
+
+    /// The session as this process last saw it, or from the store. For what then writes with it as the condition.
+    pub async fn last_seen(&self, upload: &UploadId) -> Result<Option<Held>, StoreError> {
+        match self.recall.session(upload) {
+            Some(held) => Ok(Some(held)),
+            None => self.load(upload).await,
+        }
     }
 
     /// The session at this key.
     pub async fn load_key(&self, key: &str) -> Result<Option<Held>, StoreError> {
         let Some(document) = self.vault.read_latest(self.bucket(), key).await? else { return Ok(None) };
         let session = serde_json::from_slice(&document.bytes).map_err(|e| unreadable(key, &e))?;
-        Ok(Some(Held { session, etag: document.etag }))
+        Ok(Some(Held { session, fresh: false, etag: document.etag }))
     }
 
     /// Replaces a session if nobody did so since it was read; [`StoreError::Precondition`] when somebody did.
     pub async fn replace(&self, held: &Held, session: Session) -> Result<Held, StoreError> {
         let key = keys::session(&session.upload, session.begun);
-        let etag = self.vault.replace(self.bucket(), &key, encode(&session), &held.etag).await?;
-        Ok(Held { session, etag })
+        let replaced = self.vault.replace(self.bucket(), &key, encode(&session), &held.etag).await;
+        // Refused, or perhaps carried out and not answered: what is remembered is old either way.
+        let etag = replaced.inspect_err(|_| self.recall.forget(&held.session.upload))?;
+        let held = Held { session, fresh: held.fresh, etag };
+        self.recall.learn(&held);
+        Ok(held)
     }
 
     /// Applies `change` to the newest state of a session, again and again while others change it too.
     pub async fn update(&self, upload: &UploadId, change: impl Fn(&mut Session)) -> Result<Option<Held>, StoreError> {
         loop {
-            let Some(held) = self.load(upload).await? else { return Ok(None) };
+            let Some(held) = self.last_seen(upload).await? else { return Ok(None) };
             let mut session = held.session.clone();
             change(&mut session);
             match self.replace(&held, session).await {
-                Err(StoreError::Precondition { .. }) => {}
+                // A session that ended was forgotten by its reaper on another replica.
+                Err(StoreError::Precondition { .. } | StoreError::NotFound { .. }) => {}
                 other => return other.map(Some),
             }
         }
@@ -186,12 +218,15 @@ impl Sessions {
     pub async fn claim(&self, session: &Session, over: Option<&UploadId>) -> Result<UploadId, StoreError> {
         let key = session.basis.claim();
         let claim = encode(&Claim { upload: session.upload.clone() });
-        let written = match (self.read_claim(&key).await?, over) {
-            (None, _) => self.vault.create(self.bucket(), &key, claim).await,
-            (Some((standing, etag)), Some(lost)) if standing == *lost => {
-                self.vault.replace(self.bucket(), &key, claim, &etag).await
-            }
-            (Some((standing, _)), _) => return Ok(standing),
+        let written = match over {
+            None => self.vault.create(self.bucket(), &key, claim).await,
+            Some(lost) => match self.read_claim(&key).await? {
+                None => self.vault.create(self.bucket(), &key, claim).await,
+                Some((standing, etag)) if standing == *lost => {
+                    self.vault.replace(self.bucket(), &key, claim, &etag).await
+                }
+                Some((standing, _)) => return Ok(standing),
+            },
         };
         match written {
             Ok(_) => Ok(session.upload.clone()),
@@ -211,6 +246,7 @@ impl Sessions {
     /// Forgets a session that ended, with its claim when that is still its own. The claim first: a claim without a session is
     /// met by nobody's walk.
     pub async fn forget(&self, session: &Session) -> Result<(), StoreError> {
+        self.recall.forget(&session.upload);
         let claim = session.basis.claim();
         if self.read_claim(&claim).await?.is_some_and(|(upload, _)| upload == session.upload) {
             self.vault.discard_intake(&claim).await?;

@@ -15,8 +15,8 @@ use sha2::Digest;
 use std::collections::BTreeMap;
 
 use crate::{
-    Ingest,
-    commit::{self, Deposit},
+    Ingest, commit,
+    deposit::{self, Deposit},
     digests,
     error::IngestError,
     expected::Expected,
@@ -99,7 +99,7 @@ async fn admit(
         give_back(ingest, session).await?;
         return Err(refused);
     }
-    let before = commit::deposited(ingest, &session.basis.item(), &outboard.root()).await?;
+    let before = deposit::deposited(ingest, &session.basis.item(), &outboard.root()).await?;
     if before.is_some() {
         give_back(ingest, session).await?;
     }

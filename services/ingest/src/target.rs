@@ -13,9 +13,13 @@ use bytes::Bytes;
 use custos_domain::{
     digest::Crc64,
     keys,
+    manifest::StoredObject,
     outboard::{PART, PartValues},
 };
-use custos_platform::vault::{StoreError, Vault, multipart::Creation};
+use custos_platform::vault::{
+    StoreError, Vault,
+    multipart::{Creation, Part},
+};
 
 /// Where the parts of one upload go.
 #[derive(Debug, Clone)]
@@ -41,18 +45,27 @@ pub struct Outgoing {
     pub stored: bool,
 }
 
+/// What a part became.
+#[derive(Debug)]
+pub enum Made {
+    /// The part with this index, counted from zero.
+    Part(usize, Part),
+    /// The whole item.
+    Object(StoredObject),
+    /// It was there already.
+    Before,
+}
+
 impl Target {
     /// Stores one part, or the whole item when it is the only one, and then keeps what was computed of it.
-    pub async fn send(self, out: Outgoing, permit: Option<Permit>) -> Result<(), StoreError> {
+    pub async fn send(self, out: Outgoing, permit: Option<Permit>) -> Result<Made, StoreError> {
         let _held_until_stored = permit;
         let Outgoing { part, crc, values, stored } = out;
-        if !stored {
-            self.put(part.index, part.bytes, crc).await?;
+        let made = if stored { Made::Before } else { self.put(part.index, part.bytes, crc).await? };
+        if let Some(values) = values {
+            growing::keep(&self.vault, &self.session.upload, part.index, &values).await?;
         }
-        match values {
-            Some(values) => growing::keep(&self.vault, &self.session.upload, part.index, &values).await,
-            None => Ok(()),
-        }
+        Ok(made)
     }
 
     /// Stores a tail under a name of its own, then lets go of the one it covers. Answers the durable offset.
@@ -83,15 +96,16 @@ impl Target {
             .ok_or(StoreError::Unavailable { operation: "GetObject", detail: format!("{key} vanished") })
     }
 
-    async fn put(&self, index: usize, bytes: Bytes, crc: Crc64) -> Result<(), StoreError> {
+    async fn put(&self, index: usize, bytes: Bytes, crc: Crc64) -> Result<Made, StoreError> {
         let Some(upload_id) = &self.session.multipart else {
             return self.create_whole(bytes, crc).await;
         };
         let number = i32::try_from(index + 1).unwrap_or(i32::MAX);
-        self.vault.put_part(multipart(&self.vault, &self.session, upload_id), number, bytes, crc).await.map(drop)
+        let multipart = multipart(&self.vault, &self.session, upload_id);
+        Ok(Made::Part(index, self.vault.put_part(multipart, number, bytes, crc).await?))
     }
 
-    async fn create_whole(&self, bytes: Bytes, crc: Crc64) -> Result<(), StoreError> {
+    async fn create_whole(&self, bytes: Bytes, crc: Crc64) -> Result<Made, StoreError> {
         let creation = Creation {
             bucket: &self.vault.buckets().originals,
             key: &self.session.original,
@@ -100,8 +114,8 @@ impl Target {
         };
         match self.vault.put_original(creation, bytes, crc).await {
             // An earlier try of ours got through; read-back tells by the nonce.
-            Err(StoreError::Precondition { .. }) => Ok(()),
-            other => other,
+            Err(StoreError::Precondition { .. }) => Ok(Made::Before),
+            other => other.map(Made::Object),
         }
     }
 }

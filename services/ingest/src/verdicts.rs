@@ -34,6 +34,15 @@ impl Ingest {
         held.ok_or(IngestError::Unknown)
     }
 
+    /// The same as this process last saw it, where what is done with it notices that it is old.
+    pub(crate) async fn last_seen_of(&self, station: &Station, upload: &UploadId) -> Result<Held, IngestError> {
+        match self.sessions.recall().session(upload).filter(|held| station.owns(&held.session)) {
+            Some(held) => Ok(held),
+            // Another replica may have let this station in since.
+            None => self.session_of(station, upload).await,
+        }
+    }
+
     /// An upload that neither the store's list nor its key shows may be one that is being completed this very moment: looks again
     /// before saying so.
     pub(crate) async fn lose_for_sure(&self, session: &Session, expected: &Expected) -> IngestError {

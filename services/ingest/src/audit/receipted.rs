@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::{Finding, Kind, Walk};
 use crate::{
     Ingest,
-    commit::{self, Deposit},
+    deposit::{self, Deposit},
     error::IngestError,
     metrics,
     session::{self, Stage},
@@ -98,12 +98,12 @@ async fn stated_now(ingest: &Ingest, deposit: &Deposit) -> Result<bool, IngestEr
     if Duration::try_from(age).unwrap_or_default() < STATING {
         return Ok(false);
     }
-    let key = keys::fact(&commit::deposited_fact(ingest, deposit));
+    let key = keys::fact(&deposit::deposited_fact(ingest, deposit));
     if ingest.vault.first_version(&ingest.vault.buckets().log, &key).await?.is_some() {
         return Ok(false);
     }
     tracing::warn!(item = %deposit.manifest.code, "a deposit had not been stated; stating it now");
-    match commit::state(ingest, deposit).await {
+    match deposit::state(ingest, deposit).await {
         Err(IngestError::Store(error @ StoreError::Unavailable { .. })) => Err(error.into()),
         Err(error) => {
             tracing::error!(item = %deposit.manifest.code, error = %error, "a deposit cannot be stated");

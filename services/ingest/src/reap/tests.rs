@@ -27,6 +27,7 @@ fn session(stage: Stage, cleared: bool) -> Session {
         station_certificate: String::new(),
         admitted: Vec::new(),
         acknowledged: 0,
+        outboard: None,
         original: "footage/x".to_owned(),
         multipart: None,
         lock_begun: None,

@@ -80,7 +80,7 @@ impl FactLog {
         let until = self.clock.now() + (24 * i64::from(self.lock_days)).hours();
         let created = self
             .vault
-            .create_locked(&self.vault.buckets().log, &keys::fact(fact), bytes, "application/json", until)
+            .create_locked_first(&self.vault.buckets().log, &keys::fact(fact), bytes, "application/json", until)
             .await?;
         match created {
             Created::Now(object) => Ok(StatedFact { fact: fact.clone(), object, new: true }),

@@ -71,7 +71,27 @@ impl Vault {
         content_type: &str,
         until: Timestamp,
     ) -> Result<Created, StoreError> {
+        match self.read_first(bucket, key).await? {
+            Some(before) => self.locked(Created::Before(before), until).await,
+            None => self.create_locked_first(bucket, key, bytes, content_type, until).await,
+        }
+    }
+
+    /// The same without looking first: for a key nobody else can know, one just seen to be free, or a document that says the same
+    /// whoever writes it. Over a delete marker it makes a second version of what the marker hides, which the auditor tells.
+    pub async fn create_locked_first(
+        &self,
+        bucket: &str,
+        key: &str,
+        bytes: Bytes,
+        content_type: &str,
+        until: Timestamp,
+    ) -> Result<Created, StoreError> {
         let created = self.create_or_read(bucket, key, bytes, content_type, until).await?;
+        self.locked(created, until).await
+    }
+
+    async fn locked(&self, created: Created, until: Timestamp) -> Result<Created, StoreError> {
         // What stood before was locked from an earlier now: a day less is no gap, the period's owner extends all together.
         let enough = if matches!(created, Created::Now(_)) { until } else { until - A_DAY };
         self.extend_lock(created.object(), enough).await?;
@@ -86,9 +106,6 @@ impl Vault {
         content_type: &str,
         until: Timestamp,
     ) -> Result<Created, StoreError> {
-        if let Some(before) = self.read_first(bucket, key).await? {
-            return Ok(Created::Before(before));
-        }
         let conditions = Conditions { locked_until: Some(until), if_none_match: true, ..Conditions::default() };
         match self.put(bucket, key, bytes, content_type, conditions).await {
             Ok((object, _)) => Ok(Created::Now(object)),

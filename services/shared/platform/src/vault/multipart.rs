@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use aws_sdk_s3::types::{ChecksumAlgorithm, ChecksumType, CompletedMultipartUpload, CompletedPart, ObjectLockMode};
 use bytes::Bytes;
-use custos_domain::digest::Crc64;
+use custos_domain::{digest::Crc64, manifest::StoredObject};
 use jiff::Timestamp;
 
 use super::{StoreError, Vault, call, lock_date};
@@ -123,8 +123,13 @@ impl Vault {
         Ok(parts)
     }
 
-    /// Makes the object of exactly these parts. Call it detached from any request and let it end by itself.
-    pub async fn complete(&self, upload: Multipart<'_>, parts: &[Part], full: Crc64) -> Result<(), StoreError> {
+    /// Makes the object of exactly these parts, and answers its version. Call it detached from any request and let it end by itself.
+    pub async fn complete(
+        &self,
+        upload: Multipart<'_>,
+        parts: &[Part],
+        full: Crc64,
+    ) -> Result<StoredObject, StoreError> {
         let completed = parts.iter().map(|part| {
             CompletedPart::builder()
                 .part_number(part.number)
@@ -143,7 +148,8 @@ impl Vault {
             .checksum_crc64_nvme(full.to_base64())
             .if_none_match("*")
             .multipart_upload(parts);
-        call("CompleteMultipartUpload", request.send()).await.map(drop)
+        let answer = call("CompleteMultipartUpload", request.send()).await?;
+        version("CompleteMultipartUpload", upload.bucket, upload.key, answer.version_id())
     }
 
     /// Gives up an upload that never became an object.
@@ -156,8 +162,14 @@ impl Vault {
         }
     }
 
-    /// Creates an original of one part in one call. Safe to repeat when cut; [`StoreError::Precondition`] when it is there already.
-    pub async fn put_original(&self, creation: Creation<'_>, bytes: Bytes, crc: Crc64) -> Result<(), StoreError> {
+    /// Creates an original of one part in one call, and answers its version. Safe to repeat when cut; [`StoreError::Precondition`]
+    /// when it is there already.
+    pub async fn put_original(
+        &self,
+        creation: Creation<'_>,
+        bytes: Bytes,
+        crc: Crc64,
+    ) -> Result<StoredObject, StoreError> {
         let request = self
             .data
             .put_object()
@@ -169,8 +181,20 @@ impl Vault {
             .object_lock_retain_until_date(lock_date(creation.locked_until))
             .if_none_match("*")
             .body(bytes.into());
-        call("PutObject", request.customize().disable_payload_signing().send()).await.map(drop)
+        let answer = call("PutObject", request.customize().disable_payload_signing().send()).await?;
+        version("PutObject", creation.bucket, creation.key, answer.version_id())
     }
+}
+
+/// The version a write made.
+fn version(
+    operation: &'static str,
+    bucket: &str,
+    key: &str,
+    version: Option<&str>,
+) -> Result<StoredObject, StoreError> {
+    let version = version.ok_or_else(|| StoreError::incomplete(operation, "version id"))?;
+    Ok(StoredObject { bucket: bucket.to_owned(), key: key.to_owned(), version: version.to_owned() })
 }
 
 fn part(listed: &aws_sdk_s3::types::Part) -> Option<Part> {

@@ -51,7 +51,7 @@ async fn put(scratch: &Scratch) -> Result<Outcome, StoreError> {
         scratch.vault.put_original(scratch.creation(&key, scratch.soon()), Bytes::from_static(b"bytes"), wrong());
     let answer = answer.await;
     let stored = !scratch.versions(&key).await?.is_empty();
-    judge(answer, stored)
+    judge(answer.map(drop), stored)
 }
 
 async fn part(scratch: &Scratch) -> Result<Outcome, StoreError> {
@@ -61,7 +61,7 @@ async fn part(scratch: &Scratch) -> Result<Outcome, StoreError> {
     let answer = scratch.vault.put_part(upload, 1, Bytes::from_static(b"bytes"), wrong()).await.map(drop);
     let stored = !scratch.vault.parts(upload).await?.is_empty();
     scratch.vault.abort(upload).await?;
-    judge(answer, stored)
+    judge(answer.map(drop), stored)
 }
 
 async fn complete(scratch: &Scratch) -> Result<Outcome, StoreError> {
@@ -72,7 +72,7 @@ async fn complete(scratch: &Scratch) -> Result<Outcome, StoreError> {
     let answer = scratch.vault.complete(upload, &[part], wrong()).await;
     let stored = !scratch.versions(&key).await?.is_empty();
     scratch.vault.abort(upload).await?;
-    judge(answer, stored)
+    judge(answer.map(drop), stored)
 }
 
 async fn read_back(scratch: &Scratch) -> Result<Outcome, StoreError> {

@@ -89,7 +89,7 @@ async fn replace(scratch: &Scratch) -> Result<Outcome, StoreError> {
     match answer {
         Err(error) if error.is_permanent() => Ok(Outcome::broken(error.to_string())),
         Err(error) => Err(error),
-        Ok(()) => {
+        Ok(_) => {
             let head = scratch.vault.head_latest(scratch.bucket(), &key).await?;
             let bytes = scratch.vault.read_range(&head.object, 0, head.length).await?;
             Ok(Outcome::when(bytes.as_ref() == b"later", format!("the object is `{}`", bytes.escape_ascii())))
