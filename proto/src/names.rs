@@ -8,7 +8,7 @@ use custos_domain::{
 };
 
 /// Every act of the domain by its stable name, in the order of [`Act`].
-pub const ACTS: [&str; 18] = [
+pub const ACTS: [&str; 23] = [
     "dock_opened",
     "dock_closed",
     "deposited",
@@ -27,6 +27,11 @@ pub const ACTS: [&str; 18] = [
     "incident_closed",
     "record_read",
     "catalogue_searched",
+    "station_registered",
+    "enrolment_code_issued",
+    "station_enrolled",
+    "station_renewed",
+    "station_revoked",
 ];
 
 const MAX_ACT: usize = 32;
@@ -78,6 +83,8 @@ pub enum Kind {
     Docking,
     /// An upload that became no item.
     Upload,
+    /// A station.
+    Station,
     /// The catalogue.
     Catalogue,
     /// The store.
@@ -86,8 +93,17 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 8] =
-        [Self::Video, Self::Photo, Self::Audio, Self::Item, Self::Docking, Self::Upload, Self::Catalogue, Self::Store];
+    pub const ALL: [Self; 9] = [
+        Self::Video,
+        Self::Photo,
+        Self::Audio,
+        Self::Item,
+        Self::Docking,
+        Self::Upload,
+        Self::Station,
+        Self::Catalogue,
+        Self::Store,
+    ];
 
     /// What `fact` is about, as far as the fact itself says.
     #[must_use]
@@ -97,6 +113,7 @@ impl Kind {
             (Subject::Item { .. }, _) => Self::Item,
             (Subject::Docking { .. }, _) => Self::Docking,
             (Subject::Upload { .. }, _) => Self::Upload,
+            (Subject::Station { .. }, _) => Self::Station,
             (Subject::Catalogue { .. }, _) => Self::Catalogue,
             (Subject::Store { .. }, _) => Self::Store,
         }
@@ -118,6 +135,7 @@ impl Kind {
             Self::Item => "item",
             Self::Docking => "docking",
             Self::Upload => "upload",
+            Self::Station => "station",
             Self::Catalogue => "catalogue",
             Self::Store => "store",
         }

@@ -257,13 +257,14 @@ async fn people_see_their_own_unit_and_only_with_a_good_token() -> anyhow::Resul
     assert_eq!(status, 400, "{problem}");
     assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("did you mean")), "{problem}");
 
-    for service in [Part::Records, Part::Retention, Part::LegalHold] {
+    for service in [Part::Records, Part::Retention, Part::LegalHold, Part::Stations] {
         let url = format!(
             "{}/v1/{}",
             site.stack.url(service),
             match service {
                 Part::Records => "items",
                 Part::Retention => "policies",
+                Part::Stations => "stations",
                 _ => "holds",
             }
         );

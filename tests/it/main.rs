@@ -17,5 +17,6 @@ mod probe;
 mod reaper;
 mod recall;
 mod reread;
+mod stations;
 mod sweep;
 mod watch;

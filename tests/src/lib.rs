@@ -3,6 +3,7 @@
 //! 1. [`site`]: a stack with everything a test asks of it.
 //! 2. [`recorder`]: folders as recorders show them.
 //! 3. [`dock`]: the real dock, run as stations run it.
+//!    [`enrolment`]: the same, from a one-time code on.
 //! 4. [`tus`]: a hand-made client, for what the real dock would never send.
 //!    [`foreign`]: other people's tus clients; [`replica`]: a second ingest.
 //! 5. [`store`], [`catalogue`], [`bus`]: looking at what became of it; [`store::Root`] tries what must fail.
@@ -17,6 +18,7 @@ pub mod bench;
 pub mod bus;
 pub mod catalogue;
 pub mod dock;
+pub mod enrolment;
 pub mod foreign;
 pub mod history;
 pub mod hostile;

@@ -1,4 +1,4 @@
-//! A second ingest beside the stack's own: the same store, settings and certificate, another port.
+//! A second one of a service beside the stack's own: the same store, settings and certificate, another port.
 
 use std::{net::TcpListener, process::Stdio, time::Duration};
 
@@ -17,10 +17,15 @@ pub struct Replica {
 }
 
 impl Replica {
-    /// Starts one and waits until it is ready.
+    /// Starts an ingest and waits until it is ready.
     pub async fn start(site: &Site) -> anyhow::Result<Self> {
+        Self::of(site, Part::Ingest).await
+    }
+
+    /// Starts one of `service` and waits until it is ready.
+    pub async fn of(site: &Site, service: Part) -> anyhow::Result<Self> {
         let [api, admin] = [free_port()?, free_port()?];
-        let mut command = site.stack.command(Part::Ingest, &[]).await?;
+        let mut command = site.stack.command(service, &[]).await?;
         command
             .env("CUSTOS_LISTEN", format!("127.0.0.1:{api}"))
             .env("CUSTOS_ADMIN_LISTEN", format!("127.0.0.1:{admin}"))
@@ -28,7 +33,7 @@ impl Replica {
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         let replica = Self { url: format!("https://127.0.0.1:{api}"), process: command.spawn()? };
-        eventually("the second ingest", Duration::from_secs(30), || async {
+        eventually(&format!("the second {service}"), Duration::from_secs(30), || async {
             let answer = reqwest::get(format!("http://127.0.0.1:{admin}/readyz")).await?;
             ensure!(answer.status().is_success(), "{}", answer.text().await?);
             Ok(())

@@ -89,9 +89,11 @@ impl Target {
         }
     }
 
-    /// Whether `service` talks to it.
+    /// Whether `service` talks to it because of a docking. The register of stations has no part in one; what is struck there is in
+    /// the tests `stations`.
     pub fn is_of(self, service: Part) -> bool {
         match self {
+            _ if service == Part::Stations => false,
             Self::Store | Self::Bus => true,
             Self::Database => service.schema().is_some(),
             Self::Dock => service == Part::Ingest,
@@ -102,10 +104,12 @@ impl Target {
     pub fn counted(self, fault: Fault) -> Rule {
         let rule = Rule::new(fault);
         match self {
-            // The store's clock by its Date header, readiness, the reconciler's walk of the sessions, and the capability probe.
+            // The store's clock by its Date header, readiness, the register of stations, the reconciler's walk of the sessions, and
+            // the capability probe.
             Self::Store => [
                 "Other",
                 "prefix=readiness/",
+                "custos-intake/stations/",
                 "prefix=sessions/",
                 "custos-probe",
                 "custos-intake/probe/",

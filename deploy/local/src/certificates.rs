@@ -1,4 +1,5 @@
-//! The stack's own certificate authority: server certificates, station certificates, the revocation list.
+//! The stack's own certificate authority: server certificates, the authority for stations below it, certificates of the stations that
+//! were there before there was a register, and its revocation list.
 
 use std::{net::IpAddr, path::PathBuf};
 
@@ -56,6 +57,9 @@ impl Authority {
             authority.make_root()?;
             authority.write_revocations(&[])?;
         }
+        if !authority.station_authority().certificate.exists() {
+            authority.make_station_authority(rng)?;
+        }
         for part in Part::SERVICES.into_iter().filter(|part| part.has_api()) {
             if !authority.server(part).certificate.exists() {
                 authority.make_server(part, rng)?;
@@ -67,6 +71,14 @@ impl Authority {
     /// The authority's certificate, for everyone who has to check others.
     pub fn root(&self) -> Identity {
         self.identity("ca")
+    }
+
+    /// The authority whose key the stations service has, and nobody else: it signs certificates of stations, and no others.
+    pub fn station_authority(&self) -> Identity {
+        Identity {
+            certificate: self.folders.certificate("station-authority.crt"),
+            key: self.folders.secret(Part::Stations.name(), "station-authority.pem"),
+        }
     }
 
     /// Which certificates are revoked, PEM.
@@ -129,6 +141,24 @@ impl Authority {
         folders::write(&path, certificate.pem())
     }
 
+    fn make_station_authority(&self, rng: &mut impl CryptoRng) -> anyhow::Result<()> {
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "Custos local authority for stations");
+        // Below it there are stations and no further authorities; and no servers, whatever it signs (RFC 5280, 4.2.1.12 as
+        // verifiers read it).
+        params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        params.serial_number = Some(SerialNumber::from_slice(&serial(rng)));
+        params.use_authority_key_identifier_extension = true;
+        self.validity()?.apply(&mut params);
+        let key = KeyPair::generate()?;
+        let certificate = params.signed_by(&key, &self.issuer()?)?;
+        let Identity { certificate: path, key: key_path } = self.station_authority();
+        folders::write(&key_path, key.serialize_pem())?;
+        folders::write(&path, certificate.pem())
+    }
+
     fn make_server(&self, part: Part, rng: &mut impl CryptoRng) -> anyhow::Result<()> {
         let mut params = CertificateParams::default();
         params.distinguished_name.push(DnType::CommonName, format!("custos-{part}"));
@@ -146,10 +176,7 @@ impl Authority {
         key: &KeyPair,
         rng: &mut impl CryptoRng,
     ) -> anyhow::Result<Identity> {
-        let mut serial = [0; 16];
-        rng.fill_bytes(&mut serial);
-        // A serial number is positive (RFC 5280, 4.1.2.2) and keeps its length without leading zeros.
-        serial[0] = serial[0] & 0x7f | 0x40;
+        let serial = serial(rng);
         params.serial_number = Some(SerialNumber::from_slice(&serial));
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.use_authority_key_identifier_extension = true;
@@ -204,6 +231,14 @@ impl Authority {
     }
 }
 
+/// A serial number is positive (RFC 5280, 4.1.2.2) and keeps its length without leading zeros.
+fn serial(rng: &mut impl CryptoRng) -> [u8; 16] {
+    let mut serial = [0; 16];
+    rng.fill_bytes(&mut serial);
+    serial[0] = serial[0] & 0x7f | 0x40;
+    serial
+}
+
 fn station_name(station: &Station) -> String {
     format!("station-{}", station.id)
 }
@@ -236,32 +271,4 @@ impl Validity {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::seeds;
-
-    #[test]
-    fn certificates_stay_until_they_are_issued_anew_and_revocations_pile_up() {
-        let folder = tempfile::tempdir().expect("folder");
-        let folders = Folders::new(folder.path().to_owned());
-        let now = Timestamp::from_second(1_800_000_000).expect("now");
-        let rng = &mut rand::rng();
-        let authority = Authority::ensure(&folders, now, rng).expect("authority");
-        let station = seeds::station("E").expect("station");
-        let text = |identity: &Identity| folders::read(&identity.certificate).expect("certificate");
-
-        let first = text(&authority.station(&station, rng).expect("first"));
-        let again = Authority::ensure(&folders, now, rng).expect("authority again");
-        assert_eq!(first, text(&again.station(&station, rng).expect("the same")));
-        authority.revoke(&station).expect("revoke");
-        authority.revoke(&station).expect("revoke again");
-        assert_eq!(authority.revoked().expect("revoked").len(), 1);
-
-        let validity = authority.validity().expect("validity");
-        let second = text(&authority.issue_station(&station, validity, rng).expect("second"));
-        assert_ne!(first, second);
-        authority.revoke(&station).expect("revoke the second");
-        assert_eq!(authority.revoked().expect("revoked").len(), 2);
-        assert!(folders::read(&authority.revocations()).expect("list").contains("X509 CRL"));
-    }
-}
+mod tests;

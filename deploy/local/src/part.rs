@@ -26,6 +26,8 @@ pub enum Part {
     LegalHold,
     /// The catalogue.
     Records,
+    /// The register of stations, and their certificates.
+    Stations,
 }
 
 impl Part {
@@ -33,8 +35,8 @@ impl Part {
     pub const SERVERS: [Self; 3] = [Self::Minio, Self::Nats, Self::Postgres];
 
     /// The services, along an item's way.
-    pub const SERVICES: [Self; 6] =
-        [Self::Ingest, Self::Hashing, Self::Transcode, Self::Retention, Self::LegalHold, Self::Records];
+    pub const SERVICES: [Self; 7] =
+        [Self::Ingest, Self::Hashing, Self::Transcode, Self::Retention, Self::LegalHold, Self::Records, Self::Stations];
 
     /// Every part, in the order in which they start.
     pub fn all() -> impl DoubleEndedIterator<Item = Self> {
@@ -53,6 +55,7 @@ impl Part {
             Self::Retention => "retention",
             Self::LegalHold => "legal-hold",
             Self::Records => "records",
+            Self::Stations => "stations",
         }
     }
 
@@ -63,7 +66,7 @@ impl Part {
 
     /// Whether people or docks talk to it over HTTPS.
     pub fn has_api(self) -> bool {
-        matches!(self, Self::Ingest | Self::Retention | Self::LegalHold | Self::Records)
+        matches!(self, Self::Ingest | Self::Retention | Self::LegalHold | Self::Records | Self::Stations)
     }
 
     /// The schema and role it owns in the database, if it keeps anything there.
@@ -72,6 +75,7 @@ impl Part {
             Self::Retention => Some("retention"),
             Self::LegalHold => Some("legal_hold"),
             Self::Records => Some("records"),
+            Self::Stations => Some("stations"),
             _ => None,
         }
     }

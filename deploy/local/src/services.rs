@@ -118,10 +118,12 @@ impl Setting<'_> {
         variables.set("CUSTOS_TLS_KEY", key);
         variables.set("CUSTOS_TLS_RELOAD", "1");
         variables.set("CUSTOS_POLICIES", &self.config.policies);
-        if service == Part::Ingest {
-            // Docks sign in with their station's certificate, people with a token.
+        // Docks sign in with their station's certificate, people with a token.
+        if matches!(service, Part::Ingest | Part::Stations) {
             variables.set("CUSTOS_CLIENT_CA", self.authority.root().certificate);
             variables.set("CUSTOS_CLIENT_CRL", self.authority.revocations());
+        }
+        if service == Part::Ingest {
             return;
         }
         variables.set("CUSTOS_JWKS", self.folders.jwks());
@@ -134,8 +136,18 @@ impl Setting<'_> {
             let key = self.secrets.file(Owner::Service(service), Secret::SigningKey);
             variables.set("CUSTOS_SIGNING_KEY_FILE", key);
         }
+        if service == Part::Stations {
+            // The register that was there before the service was signed with the same key.
+            variables.set("CUSTOS_SIGNING_KEY_FILE", self.secrets.file(Owner::Admin, Secret::RegisterKey));
+            let Identity { certificate, key } = self.authority.station_authority();
+            variables.set("CUSTOS_STATION_CA_CERT", certificate);
+            variables.set("CUSTOS_STATION_CA_KEY_FILE", key);
+        }
         if matches!(service, Part::Ingest | Part::Hashing) {
             variables.set("CUSTOS_TRUST_FILE", self.folders.trust());
+        }
+        if service == Part::Ingest {
+            variables.set("CUSTOS_REGISTER_SECONDS", "2");
         }
         if matches!(service, Part::Ingest | Part::Retention | Part::LegalHold) {
             variables.set("CUSTOS_SETTLE_SECONDS", self.config.settle_seconds.to_string());

@@ -108,8 +108,11 @@ impl Stack {
             async {
                 let server = self.config.store;
                 store::provision(&mc, server, &self.folders, &self.secrets).await.context("setting up the store")?;
-                let stations = register::seeded()?;
-                self.register(stations).await.map(drop)
+                // Once it is there, it is the stations service that keeps it.
+                if !register::is_published(&self.s3_endpoint(), &self.secrets).await? {
+                    self.register(register::seeded()?).await?;
+                }
+                Ok(())
             },
             async { bus::provision(self.ports, &self.secrets).await.context("setting up the bus") },
             async {

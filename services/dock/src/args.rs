@@ -1,5 +1,9 @@
 //! The command line. Every option is also an environment variable, so that a station is set up once.
 
+mod enrol;
+mod status;
+mod values;
+
 use std::{path::PathBuf, time::Duration};
 
 use clap::{Parser, Subcommand};
@@ -12,15 +16,20 @@ use reqwest::Url;
 
 use crate::{
     adapter::Adapters,
-    bandwidth::{self, Rate},
+    bandwidth::Rate,
     clock,
     dock::{Order, Settings},
     identity::CredentialFiles,
+    pair::Pair,
     plan::Told,
-    smooth::{self, Smoothing},
+    renew::Renewer,
+    smooth::Smoothing,
     timetable::Timetable,
     watch::Places,
 };
+pub use enrol::Enrol;
+pub use status::Status;
+use values::{bandwidth_table, https, parallel, smooth_windows, zone};
 
 /// Hands recorders' footage in to Custos and erases only what was proven safe.
 ///
@@ -50,6 +59,8 @@ pub enum Command {
     Push(Push),
     /// Docks every recorder that appears at the places it looks at, until it is told to stop.
     Watch(Watch),
+    /// Gets this station its certificate, for a one-time code that an administrator was given.
+    Enrol(Enrol),
     /// Says what the journal knows: what was deposited, what awaits a permit, what failed.
     Status(Status),
 }
@@ -103,20 +114,6 @@ pub struct Watch {
     output: Output,
 }
 
-/// Options of `status`.
-#[derive(Debug, clap::Args)]
-pub struct Status {
-    /// Where the journal is kept
-    #[arg(long, env = "CUSTOS_DOCK_STATE", value_name = "DIR")]
-    pub state: PathBuf,
-    /// Time zone of what is shown
-    #[arg(long, env = "CUSTOS_DOCK_TIME_ZONE", value_name = "ZONE", default_value = "Asia/Shanghai", value_parser = zone)]
-    pub time_zone: TimeZone,
-    /// One JSON object a file instead of text
-    #[arg(long)]
-    pub json: bool,
-}
-
 #[derive(Debug, clap::Args)]
 struct Station {
     /// Ingest's address
@@ -125,12 +122,15 @@ struct Station {
     /// Certificates of the authority that signed ingest's certificate, PEM; no other is accepted
     #[arg(long, env = "CUSTOS_CA", value_name = "FILE")]
     ca: PathBuf,
-    /// This station's certificate, PEM; it names tenant, unit and station
-    #[arg(long, env = "CUSTOS_DOCK_CERT", value_name = "FILE")]
-    cert: PathBuf,
-    /// This station's Ed25519 private key, PKCS#8 PEM; it also signs declarations
-    #[arg(long, env = "CUSTOS_DOCK_KEY", value_name = "FILE")]
-    key: PathBuf,
+    /// This station's certificate, PEM; it names tenant, unit and station [default: what `enrol` got, renewed when it is due]
+    #[arg(long, env = "CUSTOS_DOCK_CERT", value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// This station's Ed25519 private key, PKCS#8 PEM; it also signs declarations [default: what `enrol` made]
+    #[arg(long, env = "CUSTOS_DOCK_KEY", value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    /// Address of the register of stations, where the certificate is renewed [default: where it came from]
+    #[arg(long, env = "CUSTOS_STATIONS_URL", value_name = "URL", value_parser = https)]
+    stations_url: Option<Url>,
     /// Whose receipts and seals to believe, JSON
     #[arg(long, env = "CUSTOS_TRUST_FILE", value_name = "FILE")]
     trust: PathBuf,
@@ -190,6 +190,12 @@ impl Push {
         self.station.settings()
     }
 
+    /// What keeps its certificate good.
+    #[must_use]
+    pub fn renewer(&self) -> Renewer {
+        self.station.renewer()
+    }
+
     /// What is wanted of the docking.
     #[must_use]
     pub fn order(&self) -> Order {
@@ -215,6 +221,12 @@ impl Watch {
     #[must_use]
     pub fn settings(&self) -> Settings {
         self.station.settings()
+    }
+
+    /// What keeps its certificate good.
+    #[must_use]
+    pub fn renewer(&self) -> Renewer {
+        self.station.renewer()
     }
 
     /// What is wanted of each docking. What is said of one recorder cannot be said of all, so nothing is.
@@ -246,7 +258,9 @@ impl Watch {
 
 impl Station {
     fn settings(&self) -> Settings {
-        let (ca, cert, key) = (self.ca.clone(), self.cert.clone(), self.key.clone());
+        let pair = Pair::of(&self.state).path();
+        let of = |given: &Option<PathBuf>| given.clone().unwrap_or_else(|| pair.clone());
+        let (ca, cert, key) = (self.ca.clone(), of(&self.cert), of(&self.key));
         Settings {
             ingest: self.ingest_url.clone(),
             credentials: CredentialFiles { ca, cert, key },
@@ -265,35 +279,18 @@ impl Station {
             now: clock::system,
         }
     }
+
+    /// Files the operator names are the operator's to renew.
+    fn renewer(&self) -> Renewer {
+        let (pair, own) = (Pair::of(&self.state), self.cert.as_ref());
+        let ours = own.is_none_or(|cert| *cert == pair.path());
+        Renewer::new(ours.then_some(pair), self.stations_url.clone(), self.ca.clone(), clock::system)
+    }
 }
 
 impl Erasing {
     fn wait(&self) -> Option<Duration> {
         self.erase.then(|| Duration::from_secs(self.permit_wait))
-    }
-}
-
-fn https(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|e| e.to_string())?;
-    if url.scheme() == "https" && url.has_host() { Ok(url) } else { Err("expected https://HOST[:PORT]".to_owned()) }
-}
-
-fn bandwidth_table(text: &str) -> Result<Timetable<Rate>, String> {
-    Timetable::parse(text, bandwidth::rate)
-}
-
-fn smooth_windows(text: &str) -> Result<Timetable<Duration>, String> {
-    Timetable::parse(text, smooth::window)
-}
-
-fn zone(text: &str) -> Result<TimeZone, String> {
-    TimeZone::get(text).map_err(|_| "expected a time zone such as Asia/Shanghai".to_owned())
-}
-
-fn parallel(text: &str) -> Result<usize, String> {
-    match text.parse() {
-        Ok(n @ 1..=64) => Ok(n),
-        _ => Err("expected a number from 1 to 64".to_owned()),
     }
 }
 

@@ -60,6 +60,15 @@ pub enum CredentialError {
         /// Why.
         source: std::io::Error,
     },
+    /// Nobody gave this station a certificate.
+    #[error(
+        "this station has no certificate yet, {path} is not there: run `custos-dock enrol` with a one-time code, or give --cert \
+         and --key"
+    )]
+    NotEnrolled {
+        /// Where `enrol` would put it.
+        path: PathBuf,
+    },
     /// A file is not what it should be.
     #[error("{path} is not {expected}: {detail}")]
     Format {
@@ -88,7 +97,8 @@ pub enum CredentialError {
     },
     /// Outside its dates, by the station's own clock.
     #[error(
-        "the station's certificate in {path} is valid from {from} to {until}: renew it, or set this station's clock"
+        "the station's certificate in {path} is valid from {from} to {until}: renew it, or set this station's clock; \
+         once it has expired, it takes a new one-time code and `custos-dock enrol`"
     )]
     Dates {
         /// The file.
@@ -103,17 +113,17 @@ pub enum CredentialError {
 impl Credentials {
     /// Reads and cross-checks the three files; `now` is the station's clock.
     pub fn load(files: &CredentialFiles, now: Timestamp) -> Result<Self, CredentialError> {
-        let (ca, cert, key) = (read(&files.ca)?, read(&files.cert)?, read(&files.key)?);
-        let authorities =
-            reqwest::Certificate::from_pem_bundle(&ca).map_err(|e| format(&files.ca, "certificates in PEM", &e))?;
-        if authorities.is_empty() {
-            return Err(format(&files.ca, "certificates in PEM", &"it holds none"));
+        if files.cert == files.key && !files.cert.exists() {
+            return Err(CredentialError::NotEnrolled { path: files.cert.clone() });
         }
-        let signing = std::str::from_utf8(&key)
+        let (authorities, cert, key) = (authorities(&files.ca)?, read(&files.cert)?, read(&files.key)?);
+        // Both may be one file, in any order.
+        let (cert, key) = (part(&cert, CERTIFICATES), part(&key, KEYS));
+        let signing = std::str::from_utf8(key)
             .map_err(|e| format(&files.key, KEY, &e))
             .and_then(|pem| SigningKey::from_pkcs8_pem(pem).map_err(|e| format(&files.key, KEY, &e)))?;
-        let station = station_of(&files.cert, &cert, &files.key, &KeyId(signing.verifying_key().to_bytes()), now)?;
-        let pair = [cert.as_slice(), b"\n", key.as_slice()].concat();
+        let station = station_of(&files.cert, cert, &files.key, &KeyId(signing.verifying_key().to_bytes()), now)?;
+        let pair = [cert, b"\n", key].concat();
         let tls = reqwest::Identity::from_pem(&pair).map_err(|e| format(&files.cert, "a certificate in PEM", &e))?;
         Ok(Self { station, signing, tls, authorities })
     }
@@ -125,7 +135,38 @@ impl Credentials {
     }
 }
 
+impl std::fmt::Display for Station {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}/{}", self.tenant, self.unit, self.station)
+    }
+}
+
 const KEY: &str = "an Ed25519 private key in PKCS#8 PEM";
+/// How certificates begin and end in PEM.
+const CERTIFICATES: [&str; 2] = ["-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"];
+/// How a private key begins and ends in PEM.
+const KEYS: [&str; 2] = ["-----BEGIN PRIVATE KEY-----", "-----END PRIVATE KEY-----"];
+
+/// The certificates of the authorities in a file.
+pub(crate) fn authorities(path: &Path) -> Result<Vec<reqwest::Certificate>, CredentialError> {
+    let found = reqwest::Certificate::from_pem_bundle(&read(path)?);
+    let found = found.map_err(|e| format(path, "certificates in PEM", &e))?;
+    if found.is_empty() { Err(format(path, "certificates in PEM", &"it holds none")) } else { Ok(found) }
+}
+
+/// From the first `begin` to the last `end`; the whole where either is missing, for the message about it.
+fn part<'a>(pem: &'a [u8], [begin, end]: [&str; 2]) -> &'a [u8] {
+    let Ok(text) = std::str::from_utf8(pem) else { return pem };
+    match (text.find(begin), text.rfind(end)) {
+        (Some(first), Some(last)) if first < last => &text.as_bytes()[first..last + end.len()],
+        _ => pem,
+    }
+}
+
+/// The station a certificate names.
+pub(crate) fn named_in(cert: &X509Certificate<'_>) -> Result<Station, String> {
+    parse_station(&station_uri(cert)?)
+}
 
 /// Checks the first certificate of `pem` against key and clock and reads the station out of it.
 fn station_of(
@@ -146,8 +187,7 @@ fn station_of(
         let (from, until) = (dates.not_before.to_string(), dates.not_after.to_string());
         return Err(CredentialError::Dates { path: path.to_owned(), from, until });
     }
-    let uri = station_uri(&cert).map_err(|detail| CredentialError::NotAStation { path: path.to_owned(), detail })?;
-    parse_station(&uri).map_err(|detail| CredentialError::NotAStation { path: path.to_owned(), detail })
+    named_in(&cert).map_err(|detail| CredentialError::NotAStation { path: path.to_owned(), detail })
 }
 
 /// The one SAN URI that names a station.

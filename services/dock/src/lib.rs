@@ -9,7 +9,8 @@
 //! 5. [`client`], [`trouble`], [`retry`]: ingest's HTTP API, what can go wrong with it, and what follows.
 //! 6. [`verify`], [`permits`], [`erase`]: what must be proven before a recorder is touched (INV-4).
 //! 7. [`slots`], [`bandwidth`], [`smooth`], [`timetable`]: who goes first, how fast, and when; [`adapter`]: a recorder's clock.
-//! 8. [`journal`]: what is remembered across restarts. [`watch`], [`status`], [`report`], [`progress`]: around it all. [`sys`]: what
+//! 8. [`enrol`], [`renew`], [`register`], [`pair`]: how this station gets its certificate and keeps it.
+//! 9. [`journal`]: what is remembered across restarts. [`watch`], [`status`], [`report`], [`progress`]: around it all. [`sys`]: what
 //!    each operating system does its own way.
 
 pub mod adapter;
@@ -22,6 +23,7 @@ pub mod declare;
 pub mod deposit;
 pub mod dock;
 mod docking;
+pub mod enrol;
 pub mod erase;
 pub mod exit;
 pub mod flow;
@@ -29,10 +31,13 @@ pub mod halt;
 pub mod identity;
 pub mod journal;
 pub mod left;
+pub mod pair;
 pub mod permits;
 pub mod plan;
 pub mod progress;
 pub mod read;
+pub mod register;
+pub mod renew;
 pub mod report;
 pub mod retry;
 mod run;

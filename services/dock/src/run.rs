@@ -1,13 +1,22 @@
 //! The program around the library: reads the command line, shows what happens, ends with the right code.
 
-use std::{error::Error, ffi::OsString, io::Write, path::Path, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    ffi::OsString,
+    io::{IsTerminal as _, Write},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 
 use clap::Parser;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    args::{Args, Command, Output, Push, Status, Watch},
+    args::{Args, Command, Enrol, Output, Push, Status, Watch},
+    clock,
     dock::{Dock, DockError},
+    enrol,
     exit::Exit,
     journal::Journal,
     progress::View,
@@ -47,6 +56,7 @@ async fn work(args: Args) -> Exit {
     let (output, plain, default) = match &args.command {
         Command::Push(push) => (push.output(), View::Lines, "warn"),
         Command::Watch(watch) => (watch.output(), View::Quiet, "info"),
+        Command::Enrol(enrol) => return run_enrol(enrol).await,
         Command::Status(_) => return Exit::Done,
     };
     let view = if output.quiet { View::Quiet } else { View::bars().unwrap_or(plain) };
@@ -70,12 +80,33 @@ async fn command(command: Command, socket: Option<String>, view: View, stop: &Ca
     let outcome = match command {
         Command::Push(push) => run_push(&push, &view, stop).await,
         Command::Watch(watch) => run_watch(&watch, socket.as_deref(), view, stop).await,
+        Command::Enrol(enrol) => Ok(run_enrol(&enrol).await),
         Command::Status(status) => Ok(tell_status(&status)),
     };
     outcome.unwrap_or_else(|error| complain(&error, error.exit()))
 }
 
+async fn run_enrol(args: &Enrol) -> Exit {
+    let typed = || {
+        if std::io::stdin().is_terminal() {
+            let _ = write!(std::io::stderr().lock(), "one-time code: ");
+        }
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).map(|_| line.trim().to_owned())
+    };
+    let order = match args.order(typed) {
+        Ok(order) => order,
+        Err(error) => return complain(&error, Exit::Usage),
+    };
+    match enrol::enrol(&order, clock::system()).await {
+        Ok(held) => print(&enrol::told(&held, &order.state)),
+        Err(error) => return complain(&error, error.exit()),
+    }
+    Exit::Done
+}
+
 async fn run_push(push: &Push, view: &View, stop: &CancellationToken) -> Result<Exit, DockError> {
+    push.renewer().once().await;
     let dock = Dock::open(push.settings()).await?;
     let report = dock.dock(&push.folder, &push.order(), view, stop).await?;
     show(&report, push.output());
@@ -88,6 +119,8 @@ async fn run_watch(
     view: View,
     stop: &CancellationToken,
 ) -> Result<Exit, DockError> {
+    let renewer = watch.renewer();
+    renewer.once().await;
     let dock = Arc::new(Dock::open(watch.settings()).await?);
     manager(socket, "READY=1");
     let looked = |dockings| manager(socket, &format!("WATCHDOG=1\nSTATUS=docking {dockings} recorders"));
@@ -100,7 +133,14 @@ async fn run_watch(
         Err(error) => tracing::error!(folder = ?folder, error = chain(error), "docking failed"),
     };
     let tell = Tell { ended: &ended, looked: &looked };
-    watch::watch(dock, &watch.places(), watch.poll(), watch.order(), view, stop, tell).await?;
+    let places = watch.places();
+    let watched = watch::watch(dock, &places, watch.poll(), watch.order(), view, stop, tell);
+    tokio::pin!(watched);
+    tokio::select! {
+        ended = watched.as_mut() => ended?,
+        // Ends only when there is nothing to renew, or with everything else.
+        () = renewer.keep(stop) => watched.await?,
+    }
     Ok(Exit::Done)
 }
 

@@ -85,7 +85,7 @@ impl Problem {
         self.r#type.strip_prefix("urn:custos:problem:").unwrap_or(&self.r#type)
     }
 
-    fn words(&self, status: u16) -> String {
+    pub(crate) fn words(&self, status: u16) -> String {
         let said = if self.detail.is_empty() { &self.title } else { &self.detail };
         match (said.is_empty(), self.name()) {
             (true, "") => format!("status {status}"),
@@ -169,7 +169,7 @@ fn explain_tls(error: &rustls::Error) -> Trouble {
 }
 
 /// The TLS error somewhere down the chain. An `io::Error` passes over the error inside it when asked for its source.
-fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+pub(crate) fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     let mut next = Some(error);
     while let Some(error) = next {
         if let Some(found) = error.downcast_ref() {
@@ -182,7 +182,7 @@ fn tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> 
 }
 
 /// The last error of the chain: the others say "error sending request" and repeat the URL.
-fn innermost(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn innermost(error: &(dyn Error + 'static)) -> String {
     let mut last = error;
     while let Some(next) = last.source() {
         last = next;

@@ -8,8 +8,12 @@ use custos_domain::{
     keys,
     station::StationRegister,
 };
-use custos_platform::vault::{StoreError, Vault, documents::Changed};
+use custos_platform::{
+    http::tls::Revocations,
+    vault::{StoreError, Vault, documents::Changed},
+};
 use jiff::Timestamp;
+use tokio::sync::watch;
 
 use crate::{error::IngestError, station::Station};
 
@@ -17,13 +21,15 @@ use crate::{error::IngestError, station::Station};
 #[derive(Debug, Default)]
 pub(crate) struct Register {
     known: RwLock<Known>,
+    /// Whom the register that holds refuses, for ingest's port.
+    revocations: watch::Sender<Revocations>,
 }
 
 #[derive(Debug, Clone, Default)]
 struct Known {
     /// Whether the store ever answered, if only that there is no register.
     asked: bool,
-    /// The ETag of what was looked at last, good or bad.
+    /// The ETag of the register that holds.
     etag: Option<String>,
     /// The register that holds.
     register: Option<Arc<StationRegister>>,
@@ -70,9 +76,11 @@ impl Register {
                 known.register.as_ref().map_or(Ok(()), |r| Err(RegisterError::Gone { known: r.sequence }))
             }
             Changed::New(document) => {
-                known.etag = Some(document.etag);
+                // One that does not hold is looked at, and complained of, again and again.
                 let newer = newer(known.register.as_deref(), &document.bytes, trusted)?;
+                known.etag = Some(document.etag);
                 tracing::info!(sequence = newer.sequence, stations = newer.stations.len(), "register of stations read");
+                self.revocations.send_replace(Revocations::from(&newer));
                 known.register = Some(Arc::new(newer));
                 Ok(())
             }
@@ -87,6 +95,11 @@ impl Register {
         }
         let registered = known.register.as_ref().and_then(|r| r.find(&station.tenant, &station.id).cloned());
         Ok(registered.is_some_and(|r| r.plain && r.unit == station.unit))
+    }
+
+    /// Who is refused, now and later.
+    pub(crate) fn revocations(&self) -> watch::Receiver<Revocations> {
+        self.revocations.subscribe()
     }
 
     /// Number of the register that holds, and when it was signed.
@@ -133,6 +146,7 @@ mod tests {
                 plain: true,
             }],
             revocations: None,
+            shut_out: Vec::new(),
         }
     }
 
@@ -169,7 +183,10 @@ mod tests {
     fn a_station_is_plain_only_by_the_register_and_in_its_unit() {
         let unread = Register::default();
         assert!(matches!(unread.is_plain(&station("NANJING", "S1")), Err(IngestError::RegisterUnknown)));
-        let known = |register| Register { known: RwLock::new(Known { asked: true, etag: None, register }) };
+        let known = |register| Register {
+            known: RwLock::new(Known { asked: true, etag: None, register }),
+            ..Register::default()
+        };
         assert!(!known(None).is_plain(&station("NANJING", "S1")).expect("asked"));
         let known = known(Some(Arc::new(register(1))));
         assert!(known.is_plain(&station("NANJING", "S1")).expect("asked"));

@@ -8,7 +8,7 @@ use custos_platform::{
     bus::{Bus, BusArgs},
     config::{CommonArgs, TlsArgs, seconds},
     facts::{FactArgs, FactLog},
-    http::server::Server,
+    http::{server::Server, tls::Clients},
     policies::{self, PolicyArgs},
     service::Context,
     signer::{Signer, SigningArgs, Trust},
@@ -26,7 +26,7 @@ use crate::{
     quota::Quotas,
     reap::Reaper,
     reconcile::Reconciler,
-    register::Register,
+    register::{Register, RegisterError},
     routes,
     session::Sessions,
     takeover::Takeover,
@@ -65,7 +65,7 @@ pub struct Args {
     /// Seconds between rounds of the reconciler.
     #[arg(long = "reconcile-seconds", env = "CUSTOS_RECONCILE_SECONDS", default_value = "300", value_parser = seconds)]
     reconcile: Duration,
-    /// Seconds between looks at the register of stations.
+    /// Seconds between looks at the register of stations; a revocation works after at most this long.
     #[arg(long = "register-seconds", env = "CUSTOS_REGISTER_SECONDS", default_value = "10", value_parser = seconds)]
     register: Duration,
     #[command(subcommand)]
@@ -138,10 +138,12 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
         lifecycle: lifecycle.clone(),
     });
     crate::metrics::begin();
-    let server = Server::bind(&args.tls, &context).await?;
+    let clients = Clients { revocations: Some(ingest.register.revocations()), ..Clients::default() };
+    let server = Server::bind_for(&args.tls, clients, &context).await?;
     let tried = health.latch("capability probe");
     let (prover, upkeep) = (Arc::clone(&ingest), args.upkeep);
     lifecycle.spawn("ingest.probe", async move {
+        prover.lifecycle.soft().run_until_cancelled(Box::pin(first_register(&prover))).await;
         probe::until_fit(&prover, tried).await?;
         reconcile(&prover, args.reconcile);
         reap(&prover, &upkeep);
@@ -151,6 +153,18 @@ pub async fn serve(args: Args, context: Context) -> anyhow::Result<()> {
     follow_register(&ingest, args.register);
     server.start(probe::gated(&ingest, routes::routes(Arc::clone(&ingest), &context.meter)));
     Ok(())
+}
+
+/// Waits until the store has said once which certificates are revoked: a restart must not forgive a revocation for a moment, nor
+/// may somebody who puts a register there that nobody signed.
+async fn first_register(ingest: &Ingest) {
+    while let Err(error) = ingest.register.look(&ingest.vault, &ingest.trust.stations).await {
+        tracing::warn!(%error, "the register of stations cannot be read");
+        if matches!(&error, RegisterError::Store(error) if error.is_permanent()) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 /// The store and its clock only: with NATS or PostgreSQL away docks go on uploading.
@@ -198,7 +212,7 @@ fn audit(ingest: &Arc<Ingest>, upkeep: &UpkeepArgs) {
     });
 }
 
-/// Looks at the register of stations at once and again and again; what it says counts from the next request on.
+/// Looks at the register of stations again and again; what it says counts at once, for running connections too.
 fn follow_register(ingest: &Arc<Ingest>, every: Duration) {
     Sweep::new("ingest.register", every).spawn(&ingest.lifecycle, ingest, |ingest| async move {
         let looked = ingest.register.look(&ingest.vault, &ingest.trust.stations).await;

@@ -1,4 +1,5 @@
-//! The register of stations in the store: signed with the administrator's register key, replaced as a whole.
+//! The register of stations in the store, before there is a service that keeps it: signed with the register's key, replaced as a
+//! whole.
 
 use anyhow::Context;
 use custos_domain::{
@@ -44,11 +45,18 @@ pub async fn publish(
         return Ok(register.sequence);
     }
     let sequence = published.as_ref().map_or(0, |register| register.sequence) + 1;
-    let revocations = published.and_then(|register| register.revocations);
-    let register = StationRegister { sequence, issued_at: now, stations, revocations };
+    let (revocations, shut_out) =
+        published.map(|register| (register.revocations, register.shut_out)).unwrap_or_default();
+    let register = StationRegister { sequence, issued_at: now, stations, revocations, shut_out };
     let envelope = serde_json::to_vec_pretty(&Envelope::seal(&register, key)?)?;
     vault.write(&vault.buckets().intake, keys::STATION_REGISTER, envelope.into(), "application/json").await?;
     Ok(sequence)
+}
+
+/// Whether there is a register.
+pub async fn is_published(endpoint: &str, secrets: &Secrets) -> anyhow::Result<bool> {
+    let vault = vault(endpoint, secrets)?;
+    Ok(vault.read_latest(&vault.buckets().intake, keys::STATION_REGISTER).await?.is_some())
 }
 
 async fn published(vault: &Vault, key: &SigningKey) -> anyhow::Result<Option<StationRegister>> {

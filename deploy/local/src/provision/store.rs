@@ -44,6 +44,7 @@ fn policy(service: Part) -> Option<&'static str> {
         Part::Retention => Some(include_str!("../../../s3/retention.json")),
         Part::LegalHold => Some(include_str!("../../../s3/legal-hold.json")),
         Part::Records => Some(include_str!("../../../s3/records.json")),
+        Part::Stations => Some(include_str!("../../../s3/stations.json")),
         Part::Minio | Part::Nats | Part::Postgres => None,
     }
 }

@@ -115,6 +115,7 @@ pub fn subject(fact: &Fact) -> String {
         Subject::Item { code, .. } => format!("item/{code}"),
         Subject::Docking { station, docking } => format!("docking/{tenant}/{station}/{docking}"),
         Subject::Upload { upload } => format!("upload/{tenant}/{upload}"),
+        Subject::Station { station } => format!("station/{tenant}/{station}"),
         Subject::Catalogue { day } => format!("catalogue/{day}"),
         // Stated to each agency: the store is everybody's.
         Subject::Store { day } => format!("store/{tenant}/{day}"),

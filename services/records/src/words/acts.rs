@@ -64,6 +64,38 @@ pub fn describe(act: &Act) -> Sentence {
         Act::CatalogueSearched { query, results } => {
             words(format!("searched `{query}`: {results} shown"), format!("檢索「{query}」：顯示 {results} 條"))
         }
+        Act::StationRegistered { plain: false } => words("station registered", "採集站登記"),
+        Act::StationRegistered { plain: true } => {
+            words("station registered; it need not sign what it hands in", "採集站登記（無須簽署聲明）")
+        }
+        Act::EnrolmentCodeIssued { until } => {
+            let until = moment(*until);
+            words(
+                format!("one-time enrolment code issued, good until {until} (Asia/Shanghai)"),
+                format!("簽發一次性註冊碼，有效至 {until}（北京時間）"),
+            )
+        }
+        Act::StationEnrolled { certificate } => {
+            let (serial, until) = (&certificate.serial, moment(certificate.until));
+            words(
+                format!("station enrolled: certificate {serial}, good until {until} (Asia/Shanghai)"),
+                format!("採集站註冊：證書 {serial}，有效至 {until}（北京時間）"),
+            )
+        }
+        Act::StationRenewed { certificate, replaces } => {
+            let (serial, until) = (&certificate.serial, moment(certificate.until));
+            words(
+                format!("certificate {serial} in place of {replaces}, good until {until} (Asia/Shanghai)"),
+                format!("證書更新：{serial} 代替 {replaces}，有效至 {until}（北京時間）"),
+            )
+        }
+        Act::StationRevoked { reason, certificates } => {
+            let count = certificates.len();
+            words(
+                format!("station shut out, {count} certificates revoked: {reason}"),
+                format!("採集站停用，吊銷證書 {count} 張：{reason}"),
+            )
+        }
     }
 }
 
@@ -98,6 +130,7 @@ fn incident(class: IncidentClass) -> (&'static str, &'static str) {
         IncidentClass::Variant => ("other bytes for a segment that has an item", "同一片段出現不同內容"),
         IncidentClass::StoreFault => ("the store did not keep what it acknowledged", "存儲未保留其已確認之內容"),
         IncidentClass::Clock => ("the recorder's clock is too far off", "執法記錄儀時鐘偏差過大"),
+        IncidentClass::Enrolment => ("an enrolment code or a certificate was used by two", "註冊碼或證書被重複使用"),
         IncidentClass::LockDrift => ("a lock or hold is not what it must be", "鎖定或保全狀態異常"),
         IncidentClass::ForeignVersion => {
             ("the store holds a version or delete marker that is not ours", "存儲出現非本系統寫入之版本或刪除標記")

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     calendar,
     declaration::ClockOffset,
+    dsse::KeyId,
     hold::{HoldReason, Permanence},
     ids::{DeviceId, DockingId, FactId, HoldId, OfficerId, PersonId, StationId, TenantId, UnitPath, UploadId},
     item::{ItemKind, UnifiedCode},
@@ -89,6 +90,11 @@ pub enum Subject {
     Upload {
         /// The upload.
         upload: UploadId,
+    },
+    /// A station: that it may hand in at all.
+    Station {
+        /// The station.
+        station: StationId,
     },
     /// The catalogue as a whole, on a day.
     Catalogue {
@@ -278,6 +284,35 @@ pub enum Act {
         /// Rows shown.
         results: u32,
     },
+    /// An administrator entered a station in the register.
+    StationRegistered {
+        /// Whether it may deposit without a signed declaration.
+        plain: bool,
+    },
+    /// An administrator was given a one-time code with which the station can have a certificate issued.
+    EnrolmentCodeIssued {
+        /// When the code is no longer good.
+        until: Timestamp,
+    },
+    /// The station got a certificate for a one-time code.
+    StationEnrolled {
+        /// The certificate.
+        certificate: IssuedCertificate,
+    },
+    /// The station got its next certificate for the one it had.
+    StationRenewed {
+        /// The next certificate.
+        certificate: IssuedCertificate,
+        /// Serial number of the one it had, lower-case hexadecimal.
+        replaces: String,
+    },
+    /// A person shut the station out: its certificates and codes are void.
+    StationRevoked {
+        /// Why.
+        reason: String,
+        /// Serial numbers of the certificates that are revoked by it, lower-case hexadecimal.
+        certificates: Vec<String>,
+    },
 }
 
 impl Act {
@@ -303,6 +338,11 @@ impl Act {
             Self::IncidentClosed { .. } => "incident_closed",
             Self::RecordRead { .. } => "record_read",
             Self::CatalogueSearched { .. } => "catalogue_searched",
+            Self::StationRegistered { .. } => "station_registered",
+            Self::EnrolmentCodeIssued { .. } => "enrolment_code_issued",
+            Self::StationEnrolled { .. } => "station_enrolled",
+            Self::StationRenewed { .. } => "station_renewed",
+            Self::StationRevoked { .. } => "station_revoked",
         }
     }
 }
@@ -323,6 +363,8 @@ pub enum IncidentClass {
     LockDrift,
     /// The store holds a version or a delete marker that no step of ours made, or that nobody was given a receipt for.
     ForeignVersion,
+    /// Somebody tried to become a station with a code that was used by another, or to renew a certificate that was renewed.
+    Enrolment,
 }
 
 impl IncidentClass {
@@ -336,8 +378,20 @@ impl IncidentClass {
             Self::Clock => "clock",
             Self::LockDrift => "lock_drift",
             Self::ForeignVersion => "foreign_version",
+            Self::Enrolment => "enrolment",
         }
     }
+}
+
+/// A certificate that a station was given.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuedCertificate {
+    /// Serial number, lower-case hexadecimal.
+    pub serial: String,
+    /// The station's key; it also signs its declarations.
+    pub key: KeyId,
+    /// When the certificate is no longer good.
+    pub until: Timestamp,
 }
 
 /// A file on a recorder as listed at docking.

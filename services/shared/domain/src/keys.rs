@@ -93,6 +93,7 @@ pub fn fact(fact: &Fact) -> String {
         Subject::Item { code, day } => item_facts(code, *day),
         Subject::Docking { station, docking } => format!("facts/dockings/{}/{station}/{docking}/", fact.tenant),
         Subject::Upload { upload } => format!("facts/uploads/{}/{upload}/", fact.tenant),
+        Subject::Station { station } => station_facts(&fact.tenant, station),
         Subject::Catalogue { day } => format!("facts/catalogue/{}/", day.strftime("%Y/%m/%d")),
         Subject::Store { day } => format!("facts/store/{}/", day.strftime("%Y/%m/%d")),
     };
@@ -103,6 +104,12 @@ pub fn fact(fact: &Fact) -> String {
 #[must_use]
 pub fn item_facts(code: &UnifiedCode, day: Date) -> String {
     format!("facts/items/{}/{code}/", day.strftime("%Y/%m/%d"))
+}
+
+/// The folder of a station's facts.
+#[must_use]
+pub fn station_facts(tenant: &TenantId, station: &StationId) -> String {
+    format!("facts/stations/{tenant}/{station}/")
 }
 
 /// The prefix of all facts, to walk them.
@@ -248,6 +255,9 @@ pub fn subject_of(key: &str) -> Option<(Option<TenantId>, Subject)> {
         }
         ["uploads", tenant, upload, _] => {
             Some((TenantId::parse(tenant).ok(), Subject::Upload { upload: UploadId::parse(upload).ok()? }))
+        }
+        ["stations", tenant, station, _] => {
+            Some((TenantId::parse(tenant).ok(), Subject::Station { station: StationId::parse(station).ok()? }))
         }
         ["store", y, m, d, _] => Some((None, Subject::Store { day: day(y, m, d)? })),
         ["catalogue", y, m, d, _] => Some((None, Subject::Catalogue { day: day(y, m, d)? })),

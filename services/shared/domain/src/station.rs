@@ -25,6 +25,21 @@ pub struct StationRegister {
     /// The authority's list of revoked certificates (RFC 5280, section 5), PEM; absent before there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revocations: Option<String>,
+    /// Stations that were shut out at some time: the list above speaks for one authority's certificates, this for every one's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shut_out: Vec<ShutOut>,
+}
+
+/// A station whose older certificates are refused, whoever signed them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShutOut {
+    /// Its agency.
+    pub tenant: TenantId,
+    /// Itself.
+    pub station: StationId,
+    /// Certificates that begin before this are refused; in whole seconds, as certificates have them.
+    pub before: Timestamp,
 }
 
 /// What is known of one station.
@@ -48,6 +63,14 @@ impl StationRegister {
     #[must_use]
     pub fn find(&self, tenant: &TenantId, station: &StationId) -> Option<&Registration> {
         self.stations.iter().find(|known| &known.tenant == tenant && &known.station == station)
+    }
+}
+
+impl ShutOut {
+    /// Whether it is about this station.
+    #[must_use]
+    pub fn is_of(&self, tenant: &TenantId, station: &StationId) -> bool {
+        &self.tenant == tenant && &self.station == station
     }
 }
 

@@ -5,13 +5,14 @@ use super::*;
 const GOLDEN: &str = include_str!("../../golden/facts.jsonl");
 
 /// Every act there is. A new one gets a line here and a golden fact.
-const ACTS: [&str; 18] = [
+const ACTS: [&str; 23] = [
     "catalogue_searched",
     "deposit_rejected",
     "deposited",
     "derived",
     "dock_closed",
     "dock_opened",
+    "enrolment_code_issued",
     "hold_applied",
     "hold_confirmed",
     "hold_placed",
@@ -23,6 +24,10 @@ const ACTS: [&str; 18] = [
     "permit_issued",
     "record_read",
     "sealed",
+    "station_enrolled",
+    "station_registered",
+    "station_renewed",
+    "station_revoked",
     "upload_abandoned",
 ];
 

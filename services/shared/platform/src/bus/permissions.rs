@@ -12,7 +12,7 @@ use super::topology::{self, CONSUMERS};
 pub const PROVISIONER: &str = "provisioner";
 
 /// The acts each service announces.
-pub const ANNOUNCES: [(&str, &[&str]); 6] = [
+pub const ANNOUNCES: [(&str, &[&str]); 7] = [
     (
         "ingest",
         &[
@@ -33,6 +33,17 @@ pub const ANNOUNCES: [(&str, &[&str]); 6] = [
         &["hold_placed", "hold_confirmed", "hold_release_proposed", "hold_released", "hold_applied", "incident_opened"],
     ),
     ("records", &["incident_closed", "record_read", "catalogue_searched"]),
+    (
+        "stations",
+        &[
+            "station_registered",
+            "enrolment_code_issued",
+            "station_enrolled",
+            "station_renewed",
+            "station_revoked",
+            "incident_opened",
+        ],
+    ),
 ];
 
 /// What records announces again when the step that must follow does not follow: every act others act on. Its reconciler is what

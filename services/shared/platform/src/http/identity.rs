@@ -53,6 +53,8 @@ pub struct PeerCertificate {
     station: Result<StationIdentity, IdentityError>,
     /// Serial number, lower-case hex.
     pub serial: String,
+    /// Begin of validity.
+    pub not_before: Timestamp,
     /// End of validity. The server closes the connection then.
     pub not_after: Timestamp,
     /// The certificate itself, DER.
@@ -70,6 +72,7 @@ impl PeerCertificate {
         Some(Self {
             station: station_of(&certificate),
             serial: certificate.raw_serial_as_string().replace(':', ""),
+            not_before: Timestamp::from_second(certificate.validity().not_before.timestamp()).ok()?,
             not_after: Timestamp::from_second(certificate.validity().not_after.timestamp()).ok()?,
             der: der.to_vec(),
             ed25519_key: is_ed25519.then(|| key.subject_public_key.data.as_ref().try_into().ok()).flatten(),

@@ -14,7 +14,7 @@ use tokio::{
     sync::Semaphore,
 };
 
-use super::tls::Reloader;
+use super::tls::{Clients, Reloader};
 use crate::{
     config::{ConfigError, TlsArgs},
     service::Context,
@@ -37,7 +37,12 @@ pub struct Server {
 impl Server {
     /// Loads the files and opens the port. Every problem is a [`ConfigError`] naming its option.
     pub async fn bind(args: &TlsArgs, context: &Context) -> anyhow::Result<Self> {
-        let reloader = Reloader::load(args, context.clock.clone(), &context.meter)?;
+        Self::bind_for(args, Clients::default(), context).await
+    }
+
+    /// The same with other terms for client certificates.
+    pub async fn bind_for(args: &TlsArgs, clients: Clients, context: &Context) -> anyhow::Result<Self> {
+        let reloader = Reloader::load(args, clients, context.clock.clone(), &context.meter)?;
         let listener = TcpListener::bind(args.listen)
             .await
             .map_err(|error| ConfigError::new("--listen", format!("cannot listen on {}: {error}", args.listen)))?;
@@ -68,7 +73,9 @@ impl Server {
         });
     }
 
-    async fn accept(self, routes: Router) {
+    async fn accept(mut self, routes: Router) {
+        // What was revoked since the port was opened must hold for the first caller.
+        self.reloader.look().await;
         let Context { lifecycle, clock, .. } = self.context;
         let terms = Arc::new(Terms {
             routes,

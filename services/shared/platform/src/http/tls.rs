@@ -4,9 +4,11 @@
 //! it no longer allows: what matters is who may talk now, not who could when the connection began.
 
 mod files;
+mod judge;
 
 use std::{sync::Arc, time::Duration};
 
+use custos_domain::station::{ShutOut, StationRegister};
 use opentelemetry::{KeyValue, metrics::Counter, metrics::Gauge, metrics::Meter};
 use rustls::{
     CertificateError, ServerConfig,
@@ -44,10 +46,37 @@ impl TlsState {
     }
 }
 
+/// What a port asks of its callers' certificates, where it is given authorities to judge them by.
+#[derive(Debug, Clone, Default)]
+pub struct Clients {
+    /// Serve callers without a certificate too; handlers that need to know the caller refuse them. One that is shown is
+    /// verified all the same.
+    pub optional: bool,
+    /// Revocations from elsewhere than a file; what the channel holds is looked at before the file's lists, and taken over as soon
+    /// as it changes.
+    pub revocations: Option<watch::Receiver<Revocations>>,
+}
+
+/// Whose certificates are refused although their authority is known and their time is not over.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Revocations {
+    /// Revocation lists (RFC 5280, section 5), PEM.
+    pub lists: Option<String>,
+    /// Stations refused with every certificate from before, whoever signed it.
+    pub shut_out: Vec<ShutOut>,
+}
+
+impl From<&StationRegister> for Revocations {
+    fn from(register: &StationRegister) -> Self {
+        Self { lists: register.revocations.clone(), shut_out: register.shut_out.clone() }
+    }
+}
+
 /// Looks at the files and publishes what they make.
 #[derive(Debug)]
 pub struct Reloader {
     args: TlsArgs,
+    clients: Clients,
     clock: Clock,
     current: Files,
     publish: watch::Sender<Arc<TlsState>>,
@@ -57,9 +86,9 @@ pub struct Reloader {
 
 impl Reloader {
     /// Reads the files for the first time; every problem names its option.
-    pub fn load(args: &TlsArgs, clock: Clock, meter: &Meter) -> Result<Self, ConfigError> {
-        let current = Files::read(args)?;
-        let (publish, _) = watch::channel(Arc::new(current.state(&clock)?));
+    pub fn load(args: &TlsArgs, clients: Clients, clock: Clock, meter: &Meter) -> Result<Self, ConfigError> {
+        let current = Files::read(args, clients.revocations())?;
+        let (publish, _) = watch::channel(Arc::new(current.state(clients.optional, &clock)?));
         let reloads = counter(
             meter,
             "custos.tls.reloads",
@@ -72,7 +101,7 @@ impl Reloader {
             .with_unit("s")
             .with_description("When the first of these files ends its validity, Unix time.")
             .build();
-        let reloader = Self { args: args.clone(), clock, current, publish, reloads, ends };
+        let reloader = Self { args: args.clone(), clients, clock, current, publish, reloads, ends };
         reloader.show_ends();
         Ok(reloader)
     }
@@ -82,14 +111,20 @@ impl Reloader {
         self.publish.subscribe()
     }
 
-    /// Looks at the files every [`TlsArgs::tls_reload`] until `stop`. Files that cannot work change nothing but the log.
+    /// Looks at the files every [`TlsArgs::tls_reload`], and when [`Clients::revocations`] change, until `stop`. Files that
+    /// cannot work change nothing but the log.
     pub async fn run(mut self, stop: CancellationToken) {
         let pause = self.args.tls_reload.max(Duration::from_millis(100));
-        while stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_some() {
-            let args = self.args.clone();
-            let Ok(found) = tokio::task::spawn_blocking(move || Files::read(&args)).await else {
-                return;
-            };
+        while stop.run_until_cancelled(self.clients.changed_within(pause)).await.is_some() {
+            self.look().await;
+        }
+    }
+
+    /// Looks now.
+    pub async fn look(&mut self) {
+        let (args, revocations) = (self.args.clone(), self.clients.revocations());
+        // Fails only when the runtime ends.
+        if let Ok(found) = tokio::task::spawn_blocking(move || Files::read(&args, revocations)).await {
             self.take(found);
         }
     }
@@ -97,7 +132,7 @@ impl Reloader {
     fn take(&mut self, found: Result<Files, ConfigError>) {
         let state = match found {
             Ok(files) if files == self.current => return,
-            Ok(files) => files.state(&self.clock).map(|state| (files, state)),
+            Ok(files) => files.state(self.clients.optional, &self.clock).map(|state| (files, state)),
             Err(error) => Err(error),
         };
         match state {
@@ -122,6 +157,28 @@ impl Reloader {
         for (file, end) in self.current.ends() {
             self.ends.record(end.as_second() as f64, &[KeyValue::new("file", file)]);
         }
+    }
+}
+
+impl Clients {
+    /// What the channel holds now.
+    fn revocations(&self) -> Revocations {
+        self.revocations.as_ref().map(|revocations| revocations.borrow().clone()).unwrap_or_default()
+    }
+
+    /// Waits until the channel's value changes, at most for `pause`.
+    async fn changed_within(&mut self, pause: Duration) {
+        let changed = async {
+            let known = match &mut self.revocations {
+                Some(lists) => lists.changed().await.is_ok(),
+                None => false,
+            };
+            if !known {
+                std::future::pending::<()>().await;
+            }
+        };
+        // The time being over is the usual case.
+        let _ = tokio::time::timeout(pause, changed).await;
     }
 }
 

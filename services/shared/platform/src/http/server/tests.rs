@@ -3,6 +3,7 @@
 use std::{future::pending, io, time::Instant};
 
 use axum::routing::get;
+use custos_domain::station::ShutOut;
 use opentelemetry_sdk::Resource;
 use tempfile::TempDir;
 
@@ -13,6 +14,7 @@ use crate::{
         dress,
         identity::StationIdentity,
         test_pki::{Client, Leaf, Pki, context},
+        tls::Revocations,
     },
     lifecycle::{Drained, Lifecycle},
     telemetry::Metrics,
@@ -33,6 +35,10 @@ struct Bench {
 
 impl Bench {
     async fn new(clock: Clock) -> Self {
+        Self::with(clock, Clients::default()).await
+    }
+
+    async fn with(clock: Clock, clients: Clients) -> Self {
         let (pki, files) = (Pki::new(), tempfile::tempdir().expect("dir"));
         write(&files, "ca.pem", &pki.ca.pem());
         write(&files, "crl.pem", &pki.crl(&[]));
@@ -40,7 +46,7 @@ impl Bench {
         let metrics = Metrics::new(Resource::builder().build()).expect("metrics");
         let context = context(clock, &metrics);
         let lifecycle = context.lifecycle.clone();
-        let server = Server::bind(&args(&files), &context).await.expect("server");
+        let server = Server::bind_for(&args(&files), clients, &context).await.expect("server");
         let address = server.address().expect("address");
         server.start(dress(routes(), &metrics.meter()));
         Self { pki, files, address, lifecycle, metrics }
@@ -121,6 +127,71 @@ async fn a_revocation_cuts_idle_and_busy_connections_and_refuses_new_ones() {
 }
 
 #[tokio::test]
+async fn a_list_from_elsewhere_acts_at_once_and_before_the_files() {
+    let (lists, revocations) = tokio::sync::watch::channel(Revocations::default());
+    let clients = Clients { revocations: Some(revocations), ..Clients::default() };
+    let bench = Bench::with(Clock::system(), clients).await;
+    let (revoked, other) = (bench.pki.station(&[STATION]), bench.pki.station(&["custos://station/E/NJ/S8"]));
+    let (mut busy, mut innocent) = (bench.connect(&revoked).await, bench.connect(&other).await);
+    assert_eq!(innocent.get("/who").await.expect("answer").0, 200);
+    busy.send("/endless").await.expect("sent");
+    bench.measured("http_server_active_requests 1").await;
+
+    let list = |pem: String| Revocations { lists: Some(pem), ..Revocations::default() };
+    lists.send_replace(list(bench.pki.crl(&[&revoked])));
+    let cut = tokio::time::timeout(LIMIT, busy.receive()).await.expect("cut in time");
+    assert!(cut.is_err(), "{cut:?}");
+    assert!(bench.intrude(Some(&revoked)).await.is_err());
+    bench.refused_as("revoked").await;
+    assert_eq!(innocent.get("/who").await.expect("others go on").0, 200);
+
+    lists.send_replace(list("nothing of use".to_owned()));
+    bench.measured("custos_tls_reloads_total{outcome=\"refused\"} 1").await;
+    assert!(bench.intrude(Some(&revoked)).await.is_err(), "a list that cannot be read does not undo a revocation");
+}
+
+#[tokio::test]
+async fn a_station_that_is_shut_out_is_refused_with_every_certificate_from_before() {
+    let (send, revocations) = tokio::sync::watch::channel(Revocations::default());
+    let clients = Clients { revocations: Some(revocations), ..Clients::default() };
+    let bench = Bench::with(Clock::system(), clients).await;
+    let (station, other) = (bench.pki.station(&[STATION]), bench.pki.station(&["custos://station/D/NJ/XW/S7"]));
+    let (mut busy, mut innocent) = (bench.connect(&station).await, bench.connect(&other).await);
+    assert_eq!(innocent.get("/who").await.expect("answer").0, 200);
+    busy.send("/endless").await.expect("sent");
+    bench.measured("http_server_active_requests 1").await;
+
+    // The certificates of these tests begin in 1975.
+    let shut_out = |before: &str| {
+        let (named, before) = (StationIdentity::parse(STATION).expect("station"), before.parse().expect("time"));
+        let shut_out = vec![ShutOut { tenant: named.tenant, station: named.station, before }];
+        Revocations { shut_out, ..Revocations::default() }
+    };
+    send.send_replace(shut_out("2026-01-01T00:00:00Z"));
+    let cut = tokio::time::timeout(LIMIT, busy.receive()).await.expect("cut in time");
+    assert!(cut.is_err(), "{cut:?}");
+    assert!(bench.intrude(Some(&station)).await.is_err());
+    bench.refused_as("revoked").await;
+    assert_eq!(innocent.get("/who").await.expect("another agency's of the same name goes on").0, 200);
+
+    send.send_replace(shut_out("1970-01-01T00:00:00Z"));
+    bench.measured("custos_tls_reloads_total{outcome=\"taken\"} 2").await;
+    assert_eq!(bench.intrude(Some(&station)).await.expect("one from afterwards is let in").0, 200);
+}
+
+#[tokio::test]
+async fn where_certificates_are_optional_a_bad_one_is_refused_all_the_same() {
+    let bench = Bench::with(Clock::system(), Clients { optional: true, ..Clients::default() }).await;
+    let (status, body) = bench.intrude(None).await.expect("served");
+    assert_eq!(status, 403);
+    assert!(body.contains("certificate-needed"), "{body}");
+    let mut known = bench.connect(&bench.pki.station(&[STATION])).await;
+    assert_eq!(known.get("/who").await.expect("answer"), (200, STATION.to_owned()));
+    assert!(bench.intrude(Some(&Pki::new().station(&[STATION]))).await.is_err());
+    bench.refused_as("unknown_authority").await;
+}
+
+#[tokio::test]
 async fn a_certificate_that_runs_out_ends_its_connection() {
     let clock = Clock::manual(Clock::system().now());
     let bench = Bench::new(clock.clone()).await;
@@ -190,7 +261,7 @@ async fn files_that_cannot_work_are_refused_at_the_start_by_option() {
     let (pki, files) = (Pki::new(), tempfile::tempdir().expect("dir"));
     let complaint = |args: &TlsArgs| {
         let metrics = Metrics::new(Resource::builder().build()).expect("metrics");
-        Reloader::load(args, Clock::system(), &metrics.meter()).expect_err("refused").to_string()
+        Reloader::load(args, Clients::default(), Clock::system(), &metrics.meter()).expect_err("refused").to_string()
     };
     let args = args(&files);
     assert!(complaint(&args).starts_with("--tls-cert: cannot read"));

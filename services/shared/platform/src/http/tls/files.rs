@@ -16,7 +16,7 @@ use rustls::{
 };
 use x509_parser::prelude::{CertificateRevocationList, FromDer as _, X509Certificate};
 
-use super::{TlsState, WallTime};
+use super::{Revocations, TlsState, WallTime, judge::Judge};
 use crate::{
     clock::Clock,
     config::{ConfigError, TlsArgs},
@@ -29,22 +29,25 @@ pub(super) struct Files {
     key: Vec<u8>,
     client_ca: Option<Vec<u8>>,
     client_crl: Option<Vec<u8>>,
+    revocations: Revocations,
 }
 
 impl Files {
-    pub(super) fn read(args: &TlsArgs) -> Result<Self, ConfigError> {
+    /// `revocations` come from elsewhere.
+    pub(super) fn read(args: &TlsArgs, revocations: Revocations) -> Result<Self, ConfigError> {
         let optional = |option, path: &Option<PathBuf>| path.as_ref().map(|path| read(option, path)).transpose();
         Ok(Self {
             cert: read("--tls-cert", &args.tls_cert)?,
             key: read("--tls-key", &args.tls_key)?,
             client_ca: optional("--client-ca", &args.client_ca)?,
             client_crl: optional("--client-crl", &args.client_crl)?,
+            revocations,
         })
     }
 
-    /// Makes of the contents what connections are accepted with.
-    pub(super) fn state(&self, clock: &Clock) -> Result<TlsState, ConfigError> {
-        let verifier = self.verifier()?;
+    /// Makes of the contents what connections are accepted with; with `optional`, those without a certificate as well.
+    pub(super) fn state(&self, optional: bool, clock: &Clock) -> Result<TlsState, ConfigError> {
+        let verifier = self.verifier(optional)?;
         let provider = Arc::new(aws_lc_rs::default_provider());
         let builder = ServerConfig::builder_with_details(provider, Arc::new(WallTime(clock.clone())))
             .with_safe_default_protocol_versions()
@@ -67,12 +70,13 @@ impl Files {
     /// When each file's validity ends.
     pub(super) fn ends(&self) -> Vec<(&'static str, Timestamp)> {
         let own = items::<CertificateDer<'_>>(&self.cert).filter_map(|der| not_after(&der)).min();
-        let crl = self.client_crl.as_deref().unwrap_or_default();
-        let lists = items::<CertificateRevocationListDer<'_>>(crl).filter_map(|der| next_update(&der)).min();
+        let file = self.client_crl.as_deref().unwrap_or_default();
+        let lists = [file, self.revocations.lists.as_deref().unwrap_or_default().as_bytes()].into_iter();
+        let lists = lists.flat_map(items::<CertificateRevocationListDer<'_>>).filter_map(|der| next_update(&der)).min();
         [("certificate", own), ("client_crl", lists)].into_iter().filter_map(|(file, end)| Some((file, end?))).collect()
     }
 
-    fn verifier(&self) -> Result<Option<Arc<dyn ClientCertVerifier>>, ConfigError> {
+    fn verifier(&self, optional: bool) -> Result<Option<Arc<dyn ClientCertVerifier>>, ConfigError> {
         let Some(ca) = &self.client_ca else {
             return Ok(None);
         };
@@ -82,10 +86,19 @@ impl Files {
         }
         let mut builder =
             WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::new(aws_lc_rs::default_provider()));
+        // The first list of an authority is the one that counts, so the file's cannot hide a fresher one.
+        if let Some(crl) = &self.revocations.lists {
+            builder =
+                builder.with_crls(some::<CertificateRevocationListDer<'_>>("the revocation list", crl.as_bytes())?);
+        }
+        if optional {
+            builder = builder.allow_unauthenticated();
+        }
         if let Some(crl) = &self.client_crl {
             builder = builder.with_crls(some::<CertificateRevocationListDer<'_>>("--client-crl", crl)?);
         }
-        builder.build().map(Some).map_err(wrong("--client-crl"))
+        let inner = builder.build().map_err(wrong("--client-crl"))?;
+        Ok(Some(Arc::new(Judge { inner, shut_out: self.revocations.shut_out.clone() })))
     }
 }
 
