@@ -71,7 +71,11 @@ pub async fn declare(
         None => None,
     };
     let held = session_for(&ingest, &station, basis, outboard).await?;
-    let offset = if held.fresh { 0 } else { receive::offset(&ingest, &held.session).await? };
+    let offset = match held.session.stage {
+        // A new one, unless its item was there already.
+        Stage::Receiving if held.fresh => 0,
+        _ => receive::offset(&ingest, &held.session).await?,
+    };
     if headers::is_bytes(&request) && held.session.basis.plain().is_some() {
         let (session, offset) = with_bytes(&ingest, held, offset, body, checksum).await?;
         return Ok(answer(&session, offset));
