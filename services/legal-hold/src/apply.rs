@@ -20,7 +20,10 @@ use custos_platform::{
     item::{AT_ONCE, StoredItem},
     vault::StoreError,
 };
-use futures::{StreamExt as _, TryStreamExt as _, future::join_all, stream};
+use futures::{
+    StreamExt as _, TryStreamExt as _,
+    stream::{self, FuturesUnordered},
+};
 use tokio::time::Instant;
 
 use crate::{
@@ -34,7 +37,9 @@ use crate::{
 };
 
 /// Items dealt with side by side, and taken at once: none waits with its lease running.
-const SIDE_BY_SIDE: i64 = 8;
+const SIDE_BY_SIDE: usize = 8;
+/// How long the next items wait for those under way: somebody who reads an original slowly delays its hold alone.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Routine looks in one round, so that the store is not kept busy with them: some 50,000 in an hour.
 const ROUTINE: usize = 32;
 /// How long an item is left to the one who took it without a word from them: after a crash it waits this long. A slow reader can
@@ -52,23 +57,42 @@ const LONGEST: Duration = Duration::from_mins(5);
 impl LegalHold {
     /// Deals with every item whose time has come.
     pub async fn reconcile(self: &Arc<Self>) -> Result<(), LegalHoldError> {
-        let mut routine = 0;
-        while !self.lifecycle.is_draining() {
-            let mut leases = self.ledger.take_due(false, SIDE_BY_SIDE, LEASE).await?;
-            if leases.is_empty() && routine < ROUTINE {
-                leases = self.ledger.take_due(true, SIDE_BY_SIDE, LEASE).await?;
-                routine += leases.len();
+        let (mut routine, mut looks) = (0, FuturesUnordered::new());
+        loop {
+            let free = SIDE_BY_SIDE.saturating_sub(looks.len());
+            if free > 0 && !self.lifecycle.is_draining() {
+                match self.due(free, &mut routine).await {
+                    Ok(leases) => looks.extend(leases.into_iter().map(|lease| self.look(lease))),
+                    Err(error) => {
+                        // None is broken off in the middle.
+                        looks.for_each(async |()| {}).await;
+                        return Err(error.into());
+                    }
+                }
             }
-            if leases.is_empty() {
+            if looks.is_empty() {
                 break;
             }
-            join_all(leases.into_iter().map(|lease| self.look(lease))).await;
+            let all = async { while looks.next().await.is_some() {} };
+            // Who is not done by then goes on beside the next ones.
+            let _ = tokio::time::timeout(PATIENCE, all).await;
         }
         for routine in [false, true] {
             let (items, seconds) = self.ledger.waiting(routine).await?;
             metrics::waiting(routine, u64::try_from(items).unwrap_or_default(), seconds);
         }
         Ok(())
+    }
+
+    /// Items whose time has come; routine looks when nobody waits for one, and only so many in a round.
+    async fn due(&self, free: usize, routine: &mut usize) -> sqlx::Result<Vec<Lease>> {
+        let free = i64::try_from(free).unwrap_or(i64::MAX);
+        let mut leases = self.ledger.take_due(false, free, LEASE).await?;
+        if leases.is_empty() && *routine < ROUTINE {
+            leases = self.ledger.take_due(true, free, LEASE).await?;
+            *routine += leases.len();
+        }
+        Ok(leases)
     }
 
     /// One bad item must not stop the round for the others.

@@ -28,7 +28,8 @@ fn a_part_listed_twice_counts_once() -> anyhow::Result<()> {
         assert_eq!(tus.head(&upload).await?.offset(), Some(sent as u64));
         let rest = tus.patch(&upload, sent as u64, bytes[sent..].to_vec()).await?;
         assert_eq!(rest.status, 204, "{rest:?}");
-        assert!(twice.count() > 2);
+        // Asked by HEAD and by the second PATCH, whose parts are then completed.
+        assert!(twice.count() > 1);
         stage.deposited(&tus, &upload, &bytes).await.map(drop)
     })
 }
