@@ -10,7 +10,6 @@ use axum::{
 use custos_domain::ids::UploadId;
 use custos_platform::http::extract::Path;
 use custos_platform::http::problem::Document;
-use custos_platform::vault::StoreError;
 use futures::Stream;
 use http::{
     HeaderMap, HeaderValue, StatusCode,
@@ -129,6 +128,7 @@ pub async fn offset(ingest: &Ingest, session: &Session) -> Result<u64, IngestErr
         Stage::Declared => Ok(0),
         Stage::Committed { .. } => Ok(session.length()),
         Stage::Lost { reason } => Err(IngestError::Lost(reason.clone())),
+        Stage::Receiving if session.epoch == 0 => Ok(0),
         Stage::Receiving => {
             let expected = ingest.expected(session).await?;
             match progress::of(&ingest.vault, session, &expected).await? {
@@ -150,9 +150,8 @@ async fn append<E>(
 ) -> Result<(Session, u64), IngestError> {
     let turn = ingest.takeover.take(&held.session.upload, ingest.lifecycle.soft()).await;
     let held = opened(&ingest, raise_epoch(&ingest, &held.session.upload).await?).await?;
-    // That write found nobody else's: what this process knows of the upload is all there is to know.
-    let untouched = held.fresh;
-    ingest.sessions.recall().touched(&held.session.upload);
+    // That write was the first of all: no request, on whatever replica, brought any bytes before.
+    let untouched = held.session.epoch == 1;
     let session = held.session;
     let length = session.length();
     match &session.stage {
@@ -262,9 +261,9 @@ async fn still_newest(ingest: &Ingest, session: &Session, appended: &Appended) -
 
 /// Tells writers of other replicas that a newer request is here, and hears of theirs: what is remembered of the session is the
 /// condition of this write.
-async fn raise_epoch(ingest: &Ingest, upload: &UploadId) -> Result<Held, StoreError> {
+async fn raise_epoch(ingest: &Ingest, upload: &UploadId) -> Result<Held, IngestError> {
     let held = ingest.sessions.update(upload, |session| session.epoch += 1).await?;
-    held.ok_or(StoreError::NotFound { operation: "GetObject" })
+    held.ok_or(IngestError::Unknown)
 }
 
 /// What every answer about an upload tells.
