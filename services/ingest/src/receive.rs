@@ -115,8 +115,8 @@ pub(crate) async fn take<E>(
     let work = append(Arc::clone(ingest), held, offset, taker.pieces(), checksum).instrument(tracing::Span::current());
     let mut body = pin!(body);
     let (outcome, ()) = tokio::join!(ingest.lifecycle.track(work), giver.give(&mut body));
-    if matches!(&outcome, Ok(Err(error)) if !matches!(error, IngestError::Superseded { .. })) {
-        // A client that still sends would see a broken connection instead of why.
+    if matches!(&outcome, Ok(Err(error)) if error.is_about_the_bytes()) {
+        // A client that still sends would see a broken connection instead of why. Who is only to come later need not send on.
         plain::drain(&mut body, plain::LINGER).await;
     }
     outcome.map_err(|e| IngestError::Internal(e.to_string()))?
