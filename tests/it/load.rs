@@ -121,7 +121,8 @@ async fn a_units_flood_of_slow_uploads_does_not_keep_another_unit_out() -> anyho
     })
     .await?;
     let in_use = site.metric(Part::Ingest, "custos_ingest_budget_in_use", "").await?;
-    assert!((56.0..=64.0).contains(&(in_use / f64::from(1 << 20))), "{in_use}");
+    // Half of it is for those that run, when they want more at once.
+    assert!((32.0..=64.0).contains(&(in_use / f64::from(1 << 20))), "{in_use}");
     eventually("somebody waits", LONG, || async {
         anyhow::ensure!(site.metric(Part::Ingest, "custos_ingest_waiting_for_budget", "NANJING/XUANWU").await? > 0.0);
         Ok(())
@@ -144,7 +145,7 @@ async fn a_units_flood_of_slow_uploads_does_not_keep_another_unit_out() -> anyho
     for sender in senders {
         finished += usize::from(sender.await??);
     }
-    assert!(finished >= 7, "{finished} uploads were running");
+    assert!(finished >= 4, "{finished} uploads were running");
     let in_use = site.metric(Part::Ingest, "custos_ingest_budget_in_use", "").await?;
     assert!(in_use.abs() < 0.5, "{in_use} bytes were not given back");
     assert!(site.metric(Part::Ingest, "custos_ingest_refused_total", "busy").await? > 100.0);

@@ -27,6 +27,8 @@ use crate::{
 
 /// Longest wait for a connection.
 const CONNECT: Duration = Duration::from_secs(10);
+/// A connection that rested this long is not used again: ingest closes its own after 30 s, and a request on its way then is lost.
+const IDLE: Duration = Duration::from_secs(20);
 /// Longest wait for anything but the bytes of an item.
 const SMALL: Duration = Duration::from_mins(1);
 /// Longest outboard sent in a header, in bytes: of an item of some 90 MiB. A header of more than 8 KiB is refused by many a proxy.
@@ -117,6 +119,7 @@ impl Ingest {
             .no_proxy()
             .redirect(Policy::none())
             .connect_timeout(CONNECT)
+            .pool_idle_timeout(IDLE)
             .user_agent(concat!("custos-dock/", env!("CARGO_PKG_VERSION")))
             .build()?;
         Ok(Self { http, base: base.clone() })

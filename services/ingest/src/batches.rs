@@ -44,8 +44,14 @@ impl Giver {
     pub(crate) async fn give<E>(mut self, body: impl Stream<Item = Result<Bytes, E>>) {
         let mut body = pin!(body.fuse());
         let mut broken = false;
-        while let Some(answer) = self.asked.recv().await {
-            let first = if broken { Some(Err(Cut)) } else { body.next().await.map(|piece| piece.map_err(|_| Cut)) };
+        while let Some(mut answer) = self.asked.recv().await {
+            let next =
+                async { if broken { Some(Err(Cut)) } else { body.next().await.map(|piece| piece.map_err(|_| Cut)) } };
+            let first = tokio::select! {
+                // Nobody waits for this any more: the sender is silent, and the append ended without it.
+                () = answer.closed() => return,
+                first = next => first,
+            };
             let batch = match first {
                 Some(Ok(first)) => {
                     let batch;
@@ -151,8 +157,24 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_read_before_it_is_asked_for() {
         let (giver, taker) = pair();
-        let body = stream::iter([Piece::Ok(piece(1))]).inspect(|_| panic!("read"));
-        drop(taker);
-        giver.give(body).await;
+        let read = std::cell::Cell::new(false);
+        let body = stream::iter([Piece::Ok(piece(1))]).inspect(|_| read.set(true));
+        let mut give = pin!(giver.give(body));
+        assert!(give.as_mut().now_or_never().is_none() && !read.get());
+        let mut pieces = taker.pieces();
+        let (got, ()) = tokio::join!(async { (pieces.next().await, drop(pieces)).0 }, give);
+        assert!(read.get() && got == Some(Ok(piece(1))));
+    }
+
+    #[tokio::test]
+    async fn a_silent_sender_holds_nobody_when_the_append_has_ended() {
+        let (giver, taker) = pair();
+        let mut pieces = taker.pieces();
+        let silent = stream::pending::<Piece>();
+        let ended = async {
+            assert!(tokio::time::timeout(std::time::Duration::from_millis(20), pieces.next()).await.is_err());
+            drop(pieces);
+        };
+        tokio::join!(giver.give(silent), ended);
     }
 }

@@ -44,7 +44,7 @@ pub(crate) async fn commit(ingest: &Ingest, session: Session, landed: Landed) ->
     let head = read_back(ingest, &session, &outboard, &original).await?;
     let (proof, locked_until) = lock(ingest, &session, &outboard, &head).await?;
     let manifest = describe(&session, &original, (&outboard, &proof), locked_until);
-    let deposit = write_manifest(ingest, &session.basis.item(), manifest, clean).await?;
+    let deposit = write_manifest(ingest, &session.basis.item(), manifest, clean && session.vacant).await?;
     adopt(ingest, &session, deposit, clean).await
 }
 
@@ -219,25 +219,24 @@ async fn write_manifest(
     ingest: &Ingest,
     item: &ItemKey,
     manifest: impl Fn(UnifiedCode, Timestamp) -> Manifest,
-    looked: bool,
+    vacant: bool,
 ) -> Result<Deposit, IngestError> {
     let now = ingest.trusted_now()?;
     let wanted = manifest(UnifiedCode::of(item.clone()), now);
     let root = wanted.root;
-    let first = create_manifest(ingest, wanted, looked).await?;
+    let first = create_manifest(ingest, wanted, vacant).await?;
     if first.manifest.root == root {
         return Ok(first);
     }
     create_manifest(ingest, manifest(UnifiedCode::of(item.variant_of(&root)), now), false).await
 }
 
-/// Creates it where none stands. Whoever `looked` when the upload began, and found nothing, need not look again: the condition of
-/// the write tells.
-async fn create_manifest(ingest: &Ingest, manifest: Manifest, looked: bool) -> Result<Deposit, IngestError> {
+/// Creates it where none stands. Where none stood when the upload began, nobody need look again: the condition of the write tells.
+async fn create_manifest(ingest: &Ingest, manifest: Manifest, vacant: bool) -> Result<Deposit, IngestError> {
     let bytes = Bytes::from(serde_json::to_vec_pretty(&manifest).map_err(|e| IngestError::Internal(e.to_string()))?);
     let (vault, bucket) = (&ingest.vault, &ingest.vault.buckets().originals);
     let (key, until) = (keys::manifest(manifest.code.key()), manifest.locked_until);
-    let created = if looked {
+    let created = if vacant {
         vault.create_locked_first(bucket, &key, bytes.clone(), "application/json", until).await?
     } else {
         vault.create_locked(bucket, &key, bytes.clone(), "application/json", until).await?

@@ -1,9 +1,12 @@
 //! Runs commits: one at a time for each upload, and to their end whoever asked for them.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use custos_domain::ids::UploadId;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
 use tracing::Instrument;
 
 use crate::{Ingest, commit::commit, deposit::Deposit, error::IngestError, landed::Landed, session::Session};
@@ -30,7 +33,7 @@ impl Committer {
     ) -> Result<Arc<Deposit>, IngestError> {
         let upload = session.upload.clone();
         let mut outcome = {
-            let mut running = self.running.lock().await;
+            let mut running = self.lock();
             if let Some(outcome) = running.get(&upload) {
                 outcome.clone()
             } else {
@@ -51,11 +54,13 @@ impl Committer {
 
     async fn run(ingest: Arc<Ingest>, session: Session, landed: Landed, tell: watch::Sender<Outcome>) {
         let upload = session.upload.clone();
+        // Also when it panics: an upload that is marked as running for ever could never be finished.
+        let running = Running { ingest: &ingest, upload: &upload };
         let result = commit(&ingest, session, landed).await.map(Arc::new);
         if let Ok(deposit) = &result {
             ingest.sessions.recall().deposited(&upload, Arc::clone(deposit));
         }
-        ingest.commits.running.lock().await.remove(&upload);
+        drop(running);
         if let Err(error) = &result {
             tracing::warn!(%upload, error = %error, "commit did not finish");
         }
@@ -63,7 +68,23 @@ impl Committer {
     }
 
     /// Whether this process is committing the upload right now.
-    pub async fn is_running(&self, upload: &UploadId) -> bool {
-        self.running.lock().await.contains_key(upload)
+    pub fn is_running(&self, upload: &UploadId) -> bool {
+        self.lock().contains_key(upload)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<UploadId, watch::Receiver<Outcome>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A commit that runs; no longer when dropped.
+struct Running<'a> {
+    ingest: &'a Ingest,
+    upload: &'a UploadId,
+}
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.ingest.commits.lock().remove(self.upload);
     }
 }

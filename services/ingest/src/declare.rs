@@ -28,7 +28,7 @@ use crate::{
     basis::Basis,
     budget::Unit,
     checksum::Checksum,
-    deposit,
+    deposit::{self, Standing},
     error::IngestError,
     headers::{self, CUSTOS_CODE, Metadata, UPLOAD_CONCAT, UPLOAD_DEFER_LENGTH, UPLOAD_LENGTH, value},
     plain, prove, receive,
@@ -71,11 +71,7 @@ pub async fn declare(
         None => None,
     };
     let held = session_for(&ingest, &station, basis, outboard).await?;
-    let offset = match held.session.stage {
-        // A new one, unless its item was there already.
-        Stage::Receiving if held.fresh => 0,
-        _ => receive::offset(&ingest, &held.session).await?,
-    };
+    let offset = receive::offset(&ingest, &held.session).await?;
     if headers::is_bytes(&request) && held.session.basis.plain().is_some() {
         let (session, offset) = with_bytes(&ingest, held, offset, body, checksum).await?;
         return Ok(answer(&session, offset));
@@ -186,12 +182,15 @@ async fn session_for(
         },
     };
     let mut session = new_session(ingest, station, basis, outboard.as_ref());
-    if let Some(root) = session.basis.root()
-        && let Some(deposit) = deposit::deposited(ingest, &session.basis.item(), &root).await?
-    {
+    let standing = match session.basis.root() {
+        Some(root) => deposit::standing(ingest, &session.basis.item(), &root).await?,
+        None => Standing::Unknown,
+    };
+    session.vacant = matches!(standing, Standing::Nothing);
+    if let Standing::These(deposit) = standing {
         // The try that wrote the manifest may have died before stating the deposit.
         deposit::state(ingest, &deposit).await?;
-        session.stage = Stage::Committed { code: deposit.manifest.code, manifest: deposit.object };
+        session.stage = Stage::Committed { code: deposit.manifest.code.clone(), manifest: deposit.object.clone() };
     } else {
         ingest.budget.admit(&Unit::new(session.tenant(), session.basis.origin().unit))?;
         ingest.quotas.reserve(&session)?;
@@ -253,6 +252,7 @@ fn new_session(ingest: &Ingest, station: &Station, basis: Basis, outboard: Optio
         epoch: 0,
         acknowledged: 0,
         outboard: outboard.map(|outboard| STANDARD.encode(outboard.encode())),
+        vacant: false,
         // An item of one part needs no upload begun in the store: its bytes may come at once.
         stage: if outboard.is_some_and(|outboard| outboard.parts() == 1) { Stage::Receiving } else { Stage::Declared },
         cleared: false,

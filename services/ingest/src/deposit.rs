@@ -37,18 +37,33 @@ impl Deposit {
     }
 }
 
-/// The deposit that already holds these bytes for this item, as the first or as a variant.
-pub(crate) async fn deposited(ingest: &Ingest, item: &ItemKey, root: &Root) -> Result<Option<Deposit>, IngestError> {
+/// What stands of an item already.
+#[derive(Debug)]
+pub(crate) enum Standing {
+    /// Nobody said which bytes will come.
+    Unknown,
+    /// Nothing.
+    Nothing,
+    /// Other bytes.
+    Others,
+    /// These bytes, as the first or as a variant.
+    These(Box<Deposit>),
+}
+
+/// What stands of an item, compared with these bytes.
+pub(crate) async fn standing(ingest: &Ingest, item: &ItemKey, root: &Root) -> Result<Standing, IngestError> {
+    let mut standing = Standing::Nothing;
     // There is a variant only beside a first.
     for key in [item.clone(), item.variant_of(root)] {
         let found = ingest.vault.read_first(&ingest.vault.buckets().originals, &keys::manifest(&key)).await?;
         let Some(document) = found else { break };
         let deposit = Deposit::read(&document.bytes, document.object)?;
         if deposit.manifest.root == *root {
-            return Ok(Some(deposit));
+            return Ok(Standing::These(Box::new(deposit)));
         }
+        standing = Standing::Others;
     }
-    Ok(None)
+    Ok(standing)
 }
 
 /// States what happened; durable before the receipt, announced without anybody waiting.

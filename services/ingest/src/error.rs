@@ -217,6 +217,13 @@ impl IngestError {
         }
     }
 
+    /// Whether it is what was sent that is wrong, so that sending it again would not help.
+    #[must_use]
+    pub fn is_about_the_bytes(&self) -> bool {
+        let (status, ..) = self.shape();
+        (400..500).contains(&status) && !matches!(self, Self::Superseded { .. })
+    }
+
     /// The problem's name, for metrics.
     #[must_use]
     pub fn name(&self) -> &'static str {

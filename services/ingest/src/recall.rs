@@ -1,7 +1,8 @@
 //! What this process remembers of the uploads it is busy with, so that it need not ask the store at every step.
 //!
-//! Nothing here is believed: a remembered session carries its ETag, and whoever acts on it writes with that ETag as the condition. If
-//! another replica, or a person, was there since, the write is refused, and the store is asked. Forgetting costs a read, no more.
+//! A remembered session is not believed: it carries its ETag, and whoever acts on it writes with that ETag as the condition. If
+//! another replica, or a person, was there since, the write is refused, and the store is asked. Only what never changes is answered
+//! from here: that an upload became a deposit, and which. Forgetting costs a read, no more.
 
 use std::{
     num::NonZeroUsize,
@@ -52,13 +53,6 @@ impl Recall {
             known.held = held.clone();
         } else {
             uploads.put(held.session.upload.clone(), Known { held: held.clone(), deposit: None });
-        }
-    }
-
-    /// Bytes are about to come for an upload: what there is of it, only the store knows from now on.
-    pub(crate) fn touched(&self, upload: &UploadId) {
-        if let Some(known) = self.lock().get_mut(upload) {
-            known.held.fresh = false;
         }
     }
 

@@ -115,7 +115,7 @@ pub(crate) async fn take<E>(
     // A task of its own: when the connection breaks, what has arrived is still put down.
     let (shared, session) = (Arc::clone(ingest), held.session.clone());
     let work = async move {
-        let appended = append(Arc::clone(&shared), held, offset, taker.pieces(), checksum).await;
+        let appended = Box::pin(append(Arc::clone(&shared), held, offset, taker.pieces(), checksum)).await;
         if let Some(offset) = appended.as_ref().err().and_then(IngestError::offset) {
             acknowledge(&shared, &session, offset).await?;
         }
@@ -124,8 +124,8 @@ pub(crate) async fn take<E>(
     let work = work.instrument(tracing::Span::current());
     let mut body = pin!(body);
     let (outcome, ()) = tokio::join!(ingest.lifecycle.track(work), giver.give(&mut body));
-    if matches!(&outcome, Ok(Err(error)) if !matches!(error, IngestError::Superseded { .. })) {
-        // A client that still sends would see a broken connection instead of why.
+    if matches!(&outcome, Ok(Err(error)) if error.is_about_the_bytes()) {
+        // A client that still sends would see a broken connection instead of why. Who is only to come later need not send on.
         plain::drain(&mut body, plain::LINGER).await;
     }
     outcome.map_err(|e| IngestError::Internal(e.to_string()))?
@@ -137,6 +137,7 @@ pub async fn offset(ingest: &Ingest, session: &Session) -> Result<u64, IngestErr
         Stage::Declared => Ok(0),
         Stage::Committed { .. } => Ok(session.length()),
         Stage::Lost { reason } => Err(IngestError::Lost(reason.clone())),
+        Stage::Receiving if session.epoch == 0 => Ok(0),
         Stage::Receiving => {
             let expected = ingest.expected(session).await?;
             match progress::of(&ingest.vault, session, &expected).await? {
@@ -172,9 +173,8 @@ async fn append<E>(
 ) -> Result<(Session, u64), IngestError> {
     let turn = ingest.takeover.take(&held.session.upload, ingest.lifecycle.soft()).await;
     let held = opened(&ingest, raise_epoch(&ingest, &held.session.upload).await?).await?;
-    // That write found nobody else's: what this process knows of the upload is all there is to know.
-    let untouched = held.fresh;
-    ingest.sessions.recall().touched(&held.session.upload);
+    // That write was the first of all: no request, on whatever replica, brought any bytes before.
+    let untouched = held.session.epoch == 1;
     let session = held.session;
     let length = session.length();
     match &session.stage {
@@ -291,9 +291,9 @@ async fn still_newest(ingest: &Ingest, session: &Session, appended: &Appended) -
 
 /// Tells writers of other replicas that a newer request is here, and hears of theirs: what is remembered of the session is the
 /// condition of this write.
-async fn raise_epoch(ingest: &Ingest, upload: &UploadId) -> Result<Held, StoreError> {
+async fn raise_epoch(ingest: &Ingest, upload: &UploadId) -> Result<Held, IngestError> {
     let held = ingest.sessions.update(upload, |session| session.epoch += 1).await?;
-    held.ok_or(StoreError::NotFound { operation: "GetObject" })
+    held.ok_or(IngestError::Unknown)
 }
 
 /// What every answer about an upload tells.

@@ -1,7 +1,8 @@
 //! A session: one upload under way, as one small object in the unlocked intake bucket, changed only by compare-and-set.
 //!
 //! It is written before the store's multipart upload is begun, so there is never an upload nobody knows of. What bytes are
-//! there is *not* kept here: that is asked of the store each time ([`crate::progress`]), so any replica resumes.
+//! there is *not* kept here: that is asked of the store ([`crate::progress`]), so any replica resumes. Only of an upload that no
+//! request ever brought bytes for (its epoch is zero) it is known that there are none.
 
 use bytes::Bytes;
 use custos_domain::{
@@ -40,7 +41,8 @@ pub struct Session {
     pub lock_begun: Option<Timestamp>,
     /// Kept in the original's metadata, to know our own object again.
     pub nonce: String,
-    /// Raised by each newer request; a writer that finds a higher one does not commit.
+    /// Raised by each request that brings bytes, before it takes any; a writer that finds a higher one does not commit. While it is
+    /// zero the store holds nothing of the upload.
     pub epoch: u64,
     /// Bytes acknowledged: a store that no longer tells of them has lost the upload, for an answered offset never decreases (INV-8).
     /// Parts of an upload without an outboard count by it also when what was computed of them is lost.
@@ -49,6 +51,9 @@ pub struct Session {
     /// The outboard, encoded and in base64, when it came along with the declaration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outboard: Option<String>,
+    /// Whether nothing of its item was deposited when it began: then its manifest is created without looking again.
+    #[serde(default)]
+    pub vacant: bool,
     /// Where it stands.
     pub stage: Stage,
     /// Whether what a lost upload left in the store was dropped, and stated so.
@@ -111,9 +116,6 @@ impl Session {
 pub struct Held {
     /// The session.
     pub session: Session,
-    /// Whether this process made it, and no byte was asked for since: then the store holds nothing of it. Only the compare-and-set
-    /// that raises the epoch proves that no other replica was there meanwhile.
-    pub fresh: bool,
     etag: String,
 }
 
@@ -156,7 +158,7 @@ impl Sessions {
     pub async fn create(&self, session: &Session) -> Result<Held, StoreError> {
         let key = keys::session(&session.upload, session.begun);
         let etag = self.vault.create(self.bucket(), &key, encode(session)).await?;
-        let held = Held { session: session.clone(), fresh: true, etag };
+        let held = Held { session: session.clone(), etag };
         self.recall.learn(&held);
         Ok(held)
     }
@@ -184,7 +186,7 @@ impl Sessions {
     pub async fn load_key(&self, key: &str) -> Result<Option<Held>, StoreError> {
         let Some(document) = self.vault.read_latest(self.bucket(), key).await? else { return Ok(None) };
         let session = serde_json::from_slice(&document.bytes).map_err(|e| unreadable(key, &e))?;
-        Ok(Some(Held { session, fresh: false, etag: document.etag }))
+        Ok(Some(Held { session, etag: document.etag }))
     }
 
     /// Replaces a session if nobody did so since it was read; [`StoreError::Precondition`] when somebody did.
@@ -193,7 +195,7 @@ impl Sessions {
         let replaced = self.vault.replace(self.bucket(), &key, encode(&session), &held.etag).await;
         // Refused, or perhaps carried out and not answered: what is remembered is old either way.
         let etag = replaced.inspect_err(|_| self.recall.forget(&held.session.upload))?;
-        let held = Held { session, fresh: held.fresh, etag };
+        let held = Held { session, etag };
         self.recall.learn(&held);
         Ok(held)
     }

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 
 use crate::{
     Ingest, commit,
-    deposit::{self, Deposit},
+    deposit::{self, Deposit, Standing},
     digests,
     error::IngestError,
     expected::Expected,
@@ -99,11 +99,13 @@ async fn admit(
         give_back(ingest, session).await?;
         return Err(refused);
     }
-    let before = deposit::deposited(ingest, &session.basis.item(), &outboard.root()).await?;
-    if before.is_some() {
-        give_back(ingest, session).await?;
+    match deposit::standing(ingest, &session.basis.item(), &outboard.root()).await? {
+        Standing::These(deposit) => {
+            give_back(ingest, session).await?;
+            Ok(Some(*deposit))
+        }
+        Standing::Unknown | Standing::Nothing | Standing::Others => Ok(None),
     }
-    Ok(before)
 }
 
 /// Lets go of bytes that will not become an object.

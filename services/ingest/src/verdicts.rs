@@ -46,7 +46,7 @@ impl Ingest {
     /// An upload that neither the store's list nor its key shows may be one that is being completed this very moment, and a list may
     /// be wrong for a moment: looks again before saying so.
     pub(crate) async fn lose_for_sure(&self, session: &Session, expected: &Expected) -> IngestError {
-        if self.commits.is_running(&session.upload).await {
+        if self.commits.is_running(&session.upload) {
             return IngestError::Finishing;
         }
         tokio::time::sleep(SECOND_LOOK).await;

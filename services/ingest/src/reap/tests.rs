@@ -28,6 +28,7 @@ fn session(stage: Stage, cleared: bool) -> Session {
         admitted: Vec::new(),
         acknowledged: 0,
         outboard: None,
+        vacant: false,
         original: "footage/x".to_owned(),
         multipart: None,
         lock_begun: None,

@@ -8,7 +8,7 @@ use opentelemetry::{
     metrics::{Counter, Meter},
 };
 use rustls::pki_types::CertificateDer;
-use tokio::{net::TcpStream, sync::watch};
+use tokio::{io::BufReader, net::TcpStream, sync::watch};
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tower::ServiceExt as _;
 
@@ -28,6 +28,9 @@ const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
 const HEADER_LIMIT: Duration = Duration::from_secs(30);
 /// How often a connection looks whether its client's certificate has run out meanwhile.
 const EXPIRY_CHECK: Duration = Duration::from_secs(5);
+
+/// Bytes taken from a socket at once. TLS would take one record of 16 KiB, and with each the kernel answers the sender.
+const READ_AHEAD: usize = 64 << 10;
 
 /// What every connection of a server is served under.
 pub(super) struct Terms {
@@ -86,9 +89,10 @@ async fn handshake(
     address: SocketAddr,
     state: &TlsState,
     terms: &Terms,
-) -> Option<TlsStream<TcpStream>> {
+) -> Option<TlsStream<BufReader<TcpStream>>> {
     // Small answers must not wait for more bytes; failing to say so costs time, nothing else.
     let _ = stream.set_nodelay(true);
+    let stream = BufReader::with_capacity(READ_AHEAD, stream);
     let accepted = TlsAcceptor::from(Arc::clone(&state.config)).accept(stream);
     let limited = tokio::time::timeout(HANDSHAKE_LIMIT, accepted);
     match terms.lifecycle.soft().run_until_cancelled(limited).await? {
