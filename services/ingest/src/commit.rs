@@ -1,4 +1,4 @@
-//! From "all bytes are in the store" to "stored, locked, described, receipted". Read it top to bottom: [`commit`] is the order in which
+//! From "all bytes are in the store" to "stored, locked, described, receipted". Read it top to bottom: `commit` is the order in which
 //! nothing can be lost. [`crate::committer`] runs it.
 //!
 //! Every step may die at any moment and is safe to run again; the create-only manifest is the exactly-once point (INV-1).

@@ -4,14 +4,8 @@ use std::process::ExitCode;
 
 use custos_ingest::{Args, Command, probe, serve};
 use custos_platform::service::{parse, run_once, start};
-use tikv_jemallocator::Jemalloc;
 
 const NAME: &str = "custos-ingest";
-
-/// Parts of 8 MiB come and go; the C library gives each back to the kernel, and a tenth of ingest's time went into fetching zeroed
-/// pages again (ADR 12).
-#[global_allocator]
-static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     let args: Args = match parse(NAME) {

@@ -111,7 +111,7 @@ impl Reloader {
         self.publish.subscribe()
     }
 
-    /// Looks at the files every [`TlsArgs::tls_reload`], and when [`Clients::revocations`] change, until `stop`. Files that
+    /// Looks at the files every [`TlsArgs::tls_reload`], and when the lists of revocations change, until `stop`. Files that
     /// cannot work change nothing but the log.
     pub async fn run(mut self, stop: CancellationToken) {
         let pause = self.args.tls_reload.max(Duration::from_millis(100));
