@@ -1,6 +1,6 @@
 //! Every hazard of intake that is known from other programs, or was found in the stores we run on, is a test with its name.
 //!
-//! "1.3" are the hazards of tusd, "4.3" what MinIO and SeaweedFS do under faults (`pipeline.md` of the design). Without a module the
+//! "1.3" are the hazards of tusd, "4.3" what MinIO and SeaweedFS do under faults (tried). Without a module the
 //! test is in one of those below; `intake::…` and others are elsewhere in this binary, `unit` beside the code.
 //!
 //! | hazard | from | test |
@@ -38,6 +38,7 @@
 //! | conflicting roots | | `newest::conflicting_roots_are_kept_as_variants_also_at_the_same_moment`; `intake::other_bytes_for_the_same_recording_are_kept_beside_it` |
 //! | a lying Upload-Length | | `words::a_lying_upload_length_makes_no_item`; `intake::another_offset_too_many_bytes_and_giving_up_are_answered_plainly` |
 //! | finished while ingest drains | | `killed::an_upload_finished_while_ingest_drains_gets_its_manifest` |
+//! | acknowledged before it is durable: a power cut | 4.3 | `tests/power-cut`, a command of its own for root; `holds::…` for what the auditor puts back |
 //! | clock steps | | `words::clocks_that_step_apart_stop_every_lock_until_they_agree`; of a recorder: `intake::a_wrong_recorder_clock_changes_no_lock_and_opens_an_incident` |
 
 mod killed;

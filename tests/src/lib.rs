@@ -13,6 +13,7 @@
 //! 9. [`mod@bench`]: the benchmark, a command of its own.
 //! 10. [`proxy`]: what networks and servers do to connections, when a test says so.
 //! 11. [`sweep`]: every outgoing request of every service, struck one by one.
+//! 12. [`power_cut`]: the store's disk loses its power.
 
 pub mod bench;
 pub mod bus;
@@ -24,6 +25,7 @@ pub mod history;
 pub mod hostile;
 pub mod liar;
 pub mod otlp;
+pub mod power_cut;
 pub mod proxy;
 pub mod recorder;
 pub mod replica;
