@@ -104,11 +104,16 @@ const REGISTERS: [&[u8]; 2] =
     [include_bytes!("samples/register.json"), include_bytes!("samples/register-payload.json")];
 const MANIFESTS: [&[u8]; 2] =
     [include_bytes!("samples/manifest.json"), include_bytes!("samples/manifest-unsigned.json")];
-const FACTS: [&[u8]; 18] = [
+const FACTS: [&[u8]; 23] = [
     include_bytes!("samples/fact-deposited.json"),
     include_bytes!("samples/fact-dock_opened.json"),
     include_bytes!("samples/fact-dock_closed.json"),
     include_bytes!("samples/fact-sealed.json"),
+    include_bytes!("samples/fact-station_registered.json"),
+    include_bytes!("samples/fact-enrolment_code_issued.json"),
+    include_bytes!("samples/fact-station_enrolled.json"),
+    include_bytes!("samples/fact-station_renewed.json"),
+    include_bytes!("samples/fact-station_revoked.json"),
     include_bytes!("samples/fact-permit_issued.json"),
     include_bytes!("samples/fact-derived.json"),
     include_bytes!("samples/fact-lock_extended.json"),
