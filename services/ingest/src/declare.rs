@@ -34,6 +34,7 @@ use crate::{
     plain, prove, receive,
     session::{Admitted, Held, Session, Stage},
     station::Station,
+    take,
 };
 
 /// The longest file name kept, in characters.
@@ -45,7 +46,37 @@ pub(crate) const MAX_OFFSET_MS: u64 = 100 * 366 * 24 * 3600 * 1000;
 
 /// Begins an upload by a signed declaration, or by what an unsigned client of a station registered for it says. The same again
 /// answers the same upload; bytes may come along (creation-with-upload).
-#[utoipa::path(post, path = "/v1/uploads", tag = "uploads", params(("Tus-Resumable" = String, Header, description = "1.0.0"), ("Upload-Length" = u64, Header, description = "Bytes"), ("Upload-Metadata" = String, Header, description = "`declaration <base64 of the signed declaration, a DSSE envelope>`, with it, if wanted, `outboard <base64>`, which saves the PUT; or `device`, `recording`, `filename`, `started_at`, and if wanted `officer`, `segment`, `kind` or `filetype`, `blake3` or `sha256`, each with its value in base64"), ("Upload-Checksum" = Option<String>, Header, description = "`<sha1|sha256|blake3> <base64>` of the body")), request_body(content = Option<Vec<u8>>, content_type = "application/offset+octet-stream", description = "The first bytes, if wanted"), security(("certificate" = [])), responses((status = 201, description = "The upload: Location, Upload-Offset, Custos-Code; also when it was there already"), (status = 400, body = Document), (status = 403, body = Document), (status = 413, body = Document), (status = 422, body = Document), (status = 460, body = Document)))]
+#[utoipa::path(
+    post,
+    path = "/v1/uploads",
+    tag = "uploads",
+    params(
+        ("Tus-Resumable" = String, Header, description = "1.0.0"),
+        ("Upload-Length" = u64, Header, description = "Bytes"),
+        (
+            "Upload-Metadata" = String,
+            Header,
+            description = "`declaration <base64 of the signed declaration, a DSSE envelope>`, with it, if wanted, `outboard \
+                           <base64>`, which saves the PUT; or `device`, `recording`, `filename`, `started_at`, and if wanted \
+                           `officer`, `segment`, `kind` or `filetype`, `blake3` or `sha256`, each with its value in base64"
+        ),
+        ("Upload-Checksum" = Option<String>, Header, description = "`<sha1|sha256|blake3> <base64>` of the body")
+    ),
+    request_body(
+        content = Option<Vec<u8>>,
+        content_type = "application/offset+octet-stream",
+        description = "The first bytes, if wanted"
+    ),
+    security(("certificate" = [])),
+    responses(
+        (status = 201, description = "The upload: Location, Upload-Offset, Custos-Code; also when it was there already"),
+        (status = 400, body = Document),
+        (status = 403, body = Document),
+        (status = 413, body = Document),
+        (status = 422, body = Document),
+        (status = 460, body = Document)
+    )
+)]
 pub async fn declare(
     State(ingest): State<Arc<Ingest>>,
     station: Station,
@@ -109,7 +140,7 @@ async fn with_bytes(
     let checksum = checksum.filter(|_| offset == 0);
     let session = held.session.clone();
     let bytes = plain::behind(offset, body.into_data_stream());
-    match receive::take(ingest, held, offset, bytes, checksum).await {
+    match take::take(ingest, held, offset, bytes, checksum).await {
         // Another request was faster. The upload stands, and the client is told where.
         Err(IngestError::Offset { offset } | IngestError::Superseded { offset }) => Ok((session, offset)),
         other => other,
@@ -174,9 +205,8 @@ async fn session_for(
         None => None,
         Some(upload) => match ingest.sessions.load(&upload).await? {
             Some(held) if !matches!(held.session.stage, Stage::Lost { .. }) => {
-                let held = admit(ingest, station, held).await?;
                 // A crash may have come between the session and its upload in the store.
-                return if held.session.outboard.is_some() { receive::opened(ingest, held).await } else { Ok(held) };
+                return ready(ingest, admit(ingest, station, held).await?).await;
             }
             _ => Some(upload),
         },
@@ -201,12 +231,17 @@ async fn session_for(
     }
     let (held, winner) = entered?;
     if winner == session.upload {
-        return if held.session.outboard.is_some() { receive::opened(ingest, held).await } else { Ok(held) };
+        return ready(ingest, held).await;
     }
     // Another dock was faster: ours was never used, theirs goes on.
     ingest.vault.discard_intake(&keys::session(&session.upload, session.begun)).await?;
     let held = ingest.sessions.load(&winner).await?.ok_or(IngestError::Finishing)?;
     admit(ingest, station, held).await
+}
+
+/// Opens an upload whose outboard came along; others wait for theirs, or for their first bytes.
+async fn ready(ingest: &Ingest, held: Held) -> Result<Held, IngestError> {
+    if held.session.outboard.is_some() { Box::pin(take::opened(ingest, held)).await } else { Ok(held) }
 }
 
 /// Writes a session and claims its item's bytes for it. Answers whose claim stands.

@@ -7,7 +7,7 @@
 //! 2. [`declare`]: POST: a signed declaration becomes a [`session`]; from a station in the `register` that is allowed to, also
 //!    what a `plain` client says. Either is its [`basis`].
 //! 3. [`prove`]: PUT outboard: from now on every MiB can be checked.
-//! 4. [`receive`]: PATCH and HEAD: [`append`] takes bytes, [`assembler`] checks them, [`progress`] says what is durable.
+//! 4. [`receive`]: PATCH and HEAD: `take` runs one append; [`append`] takes bytes, [`assembler`] checks them, [`progress`] says what is durable.
 //!    Without an outboard one is [`growing`]; `settle` compares it with what was said.
 //! 5. [`commit`]: Complete, read-back, lock, manifest, fact; with what has [`landed`] known or asked for.
 //! 6. [`hand_out`]: the receipt, and later the erase permit.
@@ -60,6 +60,7 @@ pub mod session;
 mod settle;
 pub mod station;
 pub mod strangers;
+mod take;
 mod takeover;
 pub mod target;
 mod tus;
