@@ -10,9 +10,11 @@ use std::{
 };
 
 use bytes::Bytes;
+use custos_domain::dsse::Envelope;
 use custos_local::{Part, StackConfig, seeds::Station};
 use custos_tests::{
     eventually,
+    proxy::{Fault, Rule},
     recorder::noise,
     site::Site,
     tus::{Answer, Tus, outboard},
@@ -217,5 +219,87 @@ async fn more_than_a_quota_is_refused_before_it_comes_and_counted_again_after_a_
     assert_eq!(tus.patch(&first, 0, bytes.clone()).await?.status, 204);
     let now = tus.declare(&second).await?;
     assert_eq!(now.status, 201, "{now:?}");
+    Ok(())
+}
+
+/// A declaration with its outboard: the bytes may come at once.
+async fn ask(tus: &Tus, recording: &str, bytes: &[u8]) -> anyhow::Result<Answer> {
+    let envelope = serde_json::to_vec(&Envelope::seal(&tus.declaration(recording, bytes)?, &tus.key)?)?;
+    tus.declare_proven(&envelope, &outboard(bytes)?).await
+}
+
+#[tokio::test]
+async fn a_crowd_waits_at_the_door_and_no_bytes_are_turned_away() -> anyhow::Result<()> {
+    let config = StackConfig { services: Vec::new(), ..StackConfig::test() };
+    let site = Site::with(config.with_env(Part::Ingest, "CUSTOS_PART_BUDGET_MIB", "16")).await?;
+    let proxy = site.route(Part::Ingest, Part::Minio).await?;
+    site.stack.start_part(Part::Ingest).await?;
+    // There is room for one new upload at a time: the last of them waits some 15 seconds.
+    proxy.plan(Rule::new(Fault::Stall(Duration::from_millis(300))).on("PutObject").key("footage/"))?;
+    let tus = Tus::of(&site, "E")?;
+    let one = |number: u64| {
+        let tus = &tus;
+        async move {
+            let (bytes, recording) = (noise(2 * MIB, number), format!("CROWD_{number}"));
+            let asked = loop {
+                let asked = ask(tus, &recording, &bytes).await?;
+                if asked.status != 503 {
+                    break asked;
+                }
+                assert!(asked.problem() == "busy" && asked.headers.contains_key("retry-after"), "{asked:?}");
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            };
+            let sent = tus.patch(&asked.location()?, 0, bytes).await?;
+            anyhow::ensure!(sent.status == 204, "let in, and then: {sent:?}");
+            Ok(())
+        }
+    };
+    let sent: Vec<anyhow::Result<()>> = stream::iter(0..48).map(one).buffer_unordered(48).collect().await;
+    sent.into_iter().collect::<anyhow::Result<()>>()?;
+    eventually("all memory is given back", LONG, || async {
+        anyhow::ensure!(site.metric(Part::Ingest, "custos_ingest_budget_in_use", "").await?.abs() < 0.5);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_store_too_slow_turns_new_uploads_away_and_those_that_run_finish() -> anyhow::Result<()> {
+    let config = StackConfig { services: Vec::new(), ..StackConfig::test() };
+    let site = Site::with(config.with_env(Part::Ingest, "CUSTOS_PART_BUDGET_MIB", "64")).await?;
+    let proxy = site.route(Part::Ingest, Part::Minio).await?;
+    site.stack.start_part(Part::Ingest).await?;
+    let tus = Arc::new(Tus::of(&site, "E")?);
+    let stall = Rule::new(Fault::Stall(Duration::from_secs(25))).on("UploadPart").first(8);
+    let stalled = proxy.plan(stall)?;
+
+    let running: Vec<_> = (0..4)
+        .map(|number| {
+            let tus = Arc::clone(&tus);
+            tokio::spawn(async move {
+                let bytes = noise(56 * MIB, number);
+                let upload = ask(&tus, &format!("RUNNING_{number}"), &bytes).await?.location()?;
+                anyhow::Ok(tus.patch(&upload, 0, bytes).await?)
+            })
+        })
+        .collect();
+    stalled.fired().await;
+    let bytes = noise(MIB, 9);
+    eventually("new uploads are turned away", LONG, || async {
+        let asked = ask(&tus, "NEW_1", &bytes).await?;
+        anyhow::ensure!(asked.status == 503 && asked.problem() == "busy", "{asked:?}");
+        anyhow::ensure!(asked.headers.contains_key("retry-after"), "{asked:?}");
+        Ok(())
+    })
+    .await?;
+    assert!(running.iter().all(|upload| !upload.is_finished()), "what runs waits, and is not turned away");
+
+    for upload in running {
+        let sent = upload.await??;
+        assert_eq!((sent.status, sent.offset()), (204, Some(56 * MIB as u64)), "{sent:?}");
+    }
+    let asked = ask(&tus, "NEW_1", &bytes).await?;
+    assert_eq!(asked.status, 201, "{asked:?}");
+    assert_eq!(tus.patch(&asked.location()?, 0, bytes).await?.status, 204);
     Ok(())
 }

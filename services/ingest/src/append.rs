@@ -30,7 +30,7 @@ use crate::{
 /// A sender that is silent for this long is cut off; what it sent is kept.
 pub(crate) const SILENCE: Duration = Duration::from_mins(1);
 /// Parts of one upload on their way to the store at once.
-const IN_FLIGHT: usize = 2;
+const IN_FLIGHT: usize = 3;
 
 /// Everything one append works with.
 pub struct Append<'a> {
@@ -46,6 +46,8 @@ pub struct Append<'a> {
     pub expected: &'a Expected,
     /// What the store already has.
     pub received: Received,
+    /// Memory that was kept for it.
+    pub kept: Option<Permit>,
     /// What the client says this body must be.
     pub checksum: Option<Checksum>,
     /// Cancelled when a newer request takes over or the process drains.
@@ -70,10 +72,14 @@ impl Append<'_> {
     /// Takes the request's body to its end, to the item's end, or to the first thing that goes wrong.
     pub async fn run<E>(mut self, body: impl Stream<Item = Result<Bytes, E>> + Unpin) -> Result<Appended, IngestError> {
         // Kept until the tail is stored: its bytes are in memory until then.
-        let permit = self.budget.begin(&self.unit).await?;
+        let permit = match self.kept.take() {
+            Some(permit) => permit,
+            None => self.budget.begin(&self.unit).await?,
+        };
         let tail = self.target.read_tail(&self.received).await?;
         let expected = self.expected;
-        let mut assembler = Assembler::resume(expected, self.received.contiguous, &tail).map_err(|bad| {
+        let resumed = Assembler::resume(expected, self.received.contiguous, &tail, permit.buffer());
+        let mut assembler = resumed.map_err(|bad| {
             IngestError::Lost(format!("MiB {} was acknowledged in pieces and turned out damaged", bad.mib))
         })?;
         let mut way = Way { permit: Some(permit), ..Way::default() };
@@ -142,12 +148,15 @@ impl Append<'_> {
                     {
                         way.made.push(stored(sent)?);
                     }
-                    if way.permit.is_none() {
-                        let room = self.stop.run_until_cancelled(self.budget.go_on(&self.unit)).await;
-                        let Some(Ok(room)) = room else { return Ok(Some(End::Superseded)) };
-                        way.permit = Some(room);
-                    }
-                    assembler.make_room();
+                    let room = match way.permit.take() {
+                        Some(room) => room,
+                        None => match self.stop.run_until_cancelled(self.budget.go_on(&self.unit)).await {
+                            Some(Ok(room)) => room,
+                            _ => return Ok(Some(End::Superseded)),
+                        },
+                    };
+                    assembler.go_on_in(room.buffer());
+                    way.permit = Some(room);
                 }
             }
         }

@@ -35,11 +35,10 @@ pub struct FullPart {
 }
 
 impl<'o> Assembler<'o> {
-    /// Goes on behind `part` whole parts and a stored `tail`.
+    /// Goes on in `buffer` behind `part` whole parts and a stored `tail`.
     ///
     /// Fails when the tail itself holds a bad MiB, which can only be one that was acknowledged in pieces.
-    pub fn resume(expected: &'o Expected, part: usize, tail: &[u8]) -> Result<Self, BadMib> {
-        let mut buffer = BytesMut::with_capacity(usize::try_from(PART).unwrap_or_default());
+    pub fn resume(expected: &'o Expected, part: usize, tail: &[u8], mut buffer: BytesMut) -> Result<Self, BadMib> {
         buffer.extend_from_slice(tail);
         let assembler = Self { expected, part, buffer };
         (0..tail.len() / mib()).try_for_each(|group| assembler.check(group))?;
@@ -66,15 +65,14 @@ impl<'o> Assembler<'o> {
         if self.buffer.is_empty() || (self.buffer.len() as u64) < self.part_len() {
             return Ok(None);
         }
-        let full = FullPart { index: self.part, bytes: self.buffer.split().freeze() };
+        let full = FullPart { index: self.part, bytes: std::mem::take(&mut self.buffer).freeze() };
         self.part += 1;
         Ok(Some(full))
     }
 
-    /// Readies the buffer for the next part, when there is one.
-    pub fn make_room(&mut self) {
-        let wanted = usize::try_from(self.part_len()).unwrap_or_default();
-        self.buffer.reserve(wanted.saturating_sub(self.buffer.len()));
+    /// Goes on in this buffer with the next part. For when one has just become whole.
+    pub fn go_on_in(&mut self, buffer: BytesMut) {
+        self.buffer = buffer;
     }
 
     /// The offset behind the last byte taken.
@@ -161,7 +159,7 @@ mod tests {
             let (data, step) = (data(len), 333_333);
             let unknown = Expected::Length(Layout::of(len as u64).expect("layout"));
             for expected in [outboard(&data), unknown] {
-                let mut assembler = Assembler::resume(&expected, 0, &[]).expect("assembler");
+                let mut assembler = Assembler::resume(&expected, 0, &[], BytesMut::new()).expect("assembler");
                 let (parts, bad) = send(&mut assembler, &data, step);
                 assert_eq!(bad, None);
                 assert_eq!(parts.iter().map(|p| p.bytes.as_ref()).collect::<Vec<_>>().concat(), data);
@@ -174,7 +172,7 @@ mod tests {
     #[test]
     fn without_an_outboard_every_byte_is_kept_and_the_number_still_counts() {
         let expected = Expected::Length(Layout::of(9 << 20).expect("layout"));
-        let mut assembler = Assembler::resume(&expected, 0, &[]).expect("assembler");
+        let mut assembler = Assembler::resume(&expected, 0, &[], BytesMut::new()).expect("assembler");
         send(&mut assembler, &data(8 * mib() + 77), 4096);
         assert_eq!(assembler.verified_tail(), (8 << 20, &data(8 * mib() + 77)[8 * mib()..]));
         let (parts, _) = send(&mut assembler, &data(9 * mib()), 4096);
@@ -189,7 +187,7 @@ mod tests {
         let outboard = outboard(&good);
         let mut bad = good.clone();
         bad[10 * mib() + 77] ^= 0x10;
-        let mut assembler = Assembler::resume(&outboard, 0, &[]).expect("assembler");
+        let mut assembler = Assembler::resume(&outboard, 0, &[], BytesMut::new()).expect("assembler");
         let (parts, stopped) = send(&mut assembler, &bad, 65_536);
         assert_eq!(stopped, Some(BadMib { mib: 10, offset: 10 << 20 }));
         assert_eq!(parts.len(), 1);
@@ -204,11 +202,14 @@ mod tests {
         let good = data(3 * mib());
         let outboard = outboard(&good);
         let half = mib() + mib() / 2;
-        let mut assembler = Assembler::resume(&outboard, 0, &good[..half]).expect("assembler");
+        let mut assembler = Assembler::resume(&outboard, 0, &good[..half], BytesMut::new()).expect("assembler");
         assert_eq!(assembler.verified_tail().1.len(), mib());
         assert_eq!(send(&mut assembler, &good, 1000).0.len(), 1);
         let mut rotten = good[..half].to_vec();
         rotten[3] ^= 1;
-        assert_eq!(Assembler::resume(&outboard, 0, &rotten).map(drop), Err(BadMib { mib: 0, offset: 0 }));
+        assert_eq!(
+            Assembler::resume(&outboard, 0, &rotten, BytesMut::new()).map(drop),
+            Err(BadMib { mib: 0, offset: 0 })
+        );
     }
 }

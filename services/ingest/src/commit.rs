@@ -41,8 +41,12 @@ pub(crate) async fn commit(ingest: &Ingest, session: Session, landed: Landed) ->
             Settled::Known(deposit) => return adopt(ingest, &session, *deposit, clean).await,
         },
     };
-    let head = read_back(ingest, &session, &outboard, &original).await?;
-    let (proof, locked_until) = lock(ingest, &session, &outboard, &head).await?;
+    // The object stands: what is written beside it no longer disturbs its making.
+    let floor = ingest.floor(session.tenant(), ingest.trusted_now()?)?;
+    let (locked_until, proof) = tokio::try_join!(
+        async { lock(ingest, &session, &read_back(ingest, &session, &outboard, &original).await?, floor).await },
+        prove(ingest, &session, &outboard, floor),
+    )?;
     let manifest = describe(&session, &original, (&outboard, &proof), locked_until);
     let deposit = write_manifest(ingest, &session.basis.item(), manifest, clean && session.vacant).await?;
     adopt(ingest, &session, deposit, clean).await
@@ -157,14 +161,13 @@ async fn read_back(
     }
 }
 
-/// Makes sure that the original is locked to the policy's floor counted from now, and puts the outboard beside it.
+/// Makes sure that the original is locked to the policy's floor, counted from now. Answers the date that stands.
 async fn lock(
     ingest: &Ingest,
     session: &Session,
-    outboard: &Outboard,
     head: &VersionHead,
-) -> Result<(StoredObject, Timestamp), IngestError> {
-    let floor = ingest.floor(session.tenant(), ingest.trusted_now()?)?;
+    floor: Timestamp,
+) -> Result<Timestamp, IngestError> {
     // A store that dropped the headers may have applied the bucket's default retention instead.
     let asked = session.lock_begun;
     let dropped = head.locked_until.is_none_or(|until| asked.is_some_and(|asked| until < asked));
@@ -174,17 +177,25 @@ async fn lock(
         tracing::error!(original = %head.object.key, "the store dropped the lock headers; locking now");
         crate::metrics::lock_dropped();
     }
-    let locked_until = match head.locked_until.filter(|until| *until >= floor) {
+    Ok(match head.locked_until.filter(|until| *until >= floor) {
         Some(until) => until,
         None => ingest.vault.extend_lock(&head.object, floor).await?,
-    };
+    })
+}
+
+/// Puts the outboard beside the original, locked as long.
+async fn prove(
+    ingest: &Ingest,
+    session: &Session,
+    outboard: &Outboard,
+    floor: Timestamp,
+) -> Result<StoredObject, IngestError> {
     let key = keys::outboard(&session.upload, session.begun);
     let bytes = Bytes::from(outboard.encode());
     let originals = &ingest.vault.buckets().originals;
     // Nobody but this upload knows its key.
-    let proof =
-        ingest.vault.create_locked_first(originals, &key, bytes, "application/octet-stream", locked_until).await?;
-    Ok((proof.object().clone(), locked_until))
+    let proof = ingest.vault.create_locked_first(originals, &key, bytes, "application/octet-stream", floor).await?;
+    Ok(proof.object().clone())
 }
 
 /// What the manifest of an upload says, but for its code and time.

@@ -56,7 +56,7 @@ impl Committer {
         let upload = session.upload.clone();
         // Also when it panics: an upload that is marked as running for ever could never be finished.
         let running = Running { ingest: &ingest, upload: &upload };
-        let result = commit(&ingest, session, landed).await.map(Arc::new);
+        let result = Box::pin(commit(&ingest, session, landed)).await.map(Arc::new);
         if let Ok(deposit) = &result {
             ingest.sessions.recall().deposited(&upload, Arc::clone(deposit));
         }

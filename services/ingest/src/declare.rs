@@ -26,7 +26,7 @@ use jiff::civil::DateTime;
 use crate::{
     Ingest,
     basis::Basis,
-    budget::Unit,
+    budget::Permit,
     checksum::Checksum,
     deposit::{self, Standing},
     error::IngestError,
@@ -101,7 +101,10 @@ pub async fn declare(
         Some(encoded) => Some(prove::agreed(&basis, &encoded)?),
         None => None,
     };
-    let held = session_for(&ingest, &station, basis, outboard).await?;
+    let (held, permit) = session_for(&ingest, &station, basis, outboard).await?;
+    if let Some(permit) = permit {
+        ingest.door.keep(&ingest.lifecycle, &held.session.upload, permit);
+    }
     let offset = receive::offset(&ingest, &held.session).await?;
     if headers::is_bytes(&request) && held.session.basis.plain().is_some() {
         let (session, offset) = with_bytes(&ingest, held, offset, body, checksum).await?;
@@ -194,19 +197,21 @@ pub(crate) fn printable(text: &str) -> bool {
     (1..=MAX_NAME).contains(&text.chars().count()) && !text.chars().any(char::is_control)
 }
 
-/// The session that brings, or brought, these bytes for this item.
+/// The session that brings, or brought, these bytes for this item, with the memory for them when they may come at once.
 async fn session_for(
     ingest: &Ingest,
     station: &Station,
     basis: Basis,
     outboard: Option<Outboard>,
-) -> Result<Held, IngestError> {
+) -> Result<(Held, Option<Permit>), IngestError> {
     let lost = match ingest.sessions.claimed(&basis).await? {
         None => None,
         Some(upload) => match ingest.sessions.load(&upload).await? {
             Some(held) if !matches!(held.session.stage, Stage::Lost { .. }) => {
+                let permit = ingest.door.enter(&ingest.budget, &held.session).await?;
                 // A crash may have come between the session and its upload in the store.
-                return ready(ingest, admit(ingest, station, held).await?).await;
+                let held = ready(ingest, admit(ingest, station, held).await?).await?;
+                return Ok((held, permit));
             }
             _ => Some(upload),
         },
@@ -217,26 +222,28 @@ async fn session_for(
         None => Standing::Unknown,
     };
     session.vacant = matches!(standing, Standing::Nothing);
-    if let Standing::These(deposit) = standing {
+    let permit = if let Standing::These(deposit) = standing {
         // The try that wrote the manifest may have died before stating the deposit.
         deposit::state(ingest, &deposit).await?;
         session.stage = Stage::Committed { code: deposit.manifest.code.clone(), manifest: deposit.object.clone() };
+        None
     } else {
-        ingest.budget.admit(&Unit::new(session.tenant(), session.basis.origin().unit))?;
+        let permit = ingest.door.enter(&ingest.budget, &session).await?;
         ingest.quotas.reserve(&session)?;
-    }
+        permit
+    };
     let entered = enter(ingest, &session, lost.as_ref()).await;
     if !matches!(&entered, Ok((_, winner)) if *winner == session.upload) {
         ingest.quotas.settle(&session.upload);
     }
     let (held, winner) = entered?;
     if winner == session.upload {
-        return ready(ingest, held).await;
+        return Ok((ready(ingest, held).await?, permit));
     }
     // Another dock was faster: ours was never used, theirs goes on.
     ingest.vault.discard_intake(&keys::session(&session.upload, session.begun)).await?;
     let held = ingest.sessions.load(&winner).await?.ok_or(IngestError::Finishing)?;
-    admit(ingest, station, held).await
+    Ok((admit(ingest, station, held).await?, permit))
 }
 
 /// Opens an upload whose outboard came along; others wait for theirs, or for their first bytes.

@@ -16,8 +16,8 @@
 //!
 //! `recall` saves asking the store for what this process wrote itself.
 //!
-//! Load: [`admission`] decides who gets memory next, [`budget`] hands it out, [`pace`] cuts slow senders, [`quota`] bounds what is
-//! under way.
+//! Load: [`admission`] decides who gets memory next, [`budget`] hands it out, at the `door` before any bytes come; [`lanes`] decide whose
+//! part goes to the store next; [`pace`] cuts slow senders, [`quota`] bounds what is under way.
 //!
 //! Before any of it: [`probe`]: a store that does not keep what this rests on is not given any footage.
 
@@ -35,12 +35,14 @@ pub mod declare;
 pub mod deposit;
 mod digests;
 pub mod docking;
+mod door;
 mod error;
 pub mod expected;
 pub mod growing;
 pub mod hand_out;
 mod headers;
 pub mod landed;
+pub mod lanes;
 mod limits;
 mod metrics;
 pub mod pace;
@@ -87,8 +89,8 @@ pub use error::IngestError;
 pub use serve::{Args, Command, serve};
 
 use crate::{
-    budget::Budget, committer::Committer, probe::Gate, quota::Quotas, register::Register, session::Sessions,
-    takeover::Takeover,
+    budget::Budget, committer::Committer, door::Door, lanes::Lanes, probe::Gate, quota::Quotas, register::Register,
+    session::Sessions, takeover::Takeover,
 };
 
 /// Everything the verbs share.
@@ -111,6 +113,8 @@ pub struct Ingest {
     gate: Gate,
     lifecycle: Lifecycle,
     budget: Budget,
+    door: Door,
+    lanes: Lanes,
     quotas: Quotas,
     pace: pace::Terms,
     takeover: Takeover,

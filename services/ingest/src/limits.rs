@@ -14,6 +14,9 @@ pub(crate) struct LoadArgs {
     /// none.
     #[arg(long, env = "CUSTOS_PART_BUDGET_MIB", default_value_t = 512, value_parser = clap::value_parser!(u32).range(16..=65_536))]
     part_budget_mib: u32,
+    /// Parts of 8 MiB on their way to the store at once; more for a store that is far away or large.
+    #[arg(long, env = "CUSTOS_PARTS_AT_ONCE", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    pub(crate) parts_at_once: u16,
     /// Declared MiB that may be under way for one recorder; a small upload counts as 8.
     #[arg(long, env = "CUSTOS_DEVICE_QUOTA_MIB", default_value_t = 1 << 20, value_parser = clap::value_parser!(u64).range(8..=1 << 40))]
     device_quota_mib: u64,

@@ -5,6 +5,9 @@ use std::process::ExitCode;
 use custos_ingest::{Args, Command, probe, serve};
 use custos_platform::service::{parse, run_once, start};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const NAME: &str = "custos-ingest";
 
 fn main() -> ExitCode {

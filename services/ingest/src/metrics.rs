@@ -26,6 +26,8 @@ static BUDGET: LazyLock<Gauge<u64>> =
     LazyLock::new(|| gauge("custos_ingest_budget_in_use", "memory for parts in use, in bytes"));
 static WAITING: LazyLock<Gauge<u64>> =
     LazyLock::new(|| gauge("custos_ingest_waiting_for_budget", "uploads that wait for memory, by unit"));
+static PARTS_WAITING: LazyLock<Gauge<u64>> =
+    LazyLock::new(|| gauge("custos_ingest_parts_waiting", "parts that wait for their turn at the store"));
 static REAPED: LazyLock<Counter<u64>> =
     LazyLock::new(|| counter("custos_ingest_reaped", "sessions dealt with by the reaper, by what became of them"));
 static RECONCILED: LazyLock<Counter<u64>> =
@@ -84,7 +86,7 @@ pub(crate) fn begin() {
     for counter in [&*LOST, &*GIVEN_UP, &*REJECTED, &*LOCK_DROPPED, &*LOCK_REPAIRED] {
         counter.add(0, &[]);
     }
-    for gauge in [&*BUDGET, &*OLDEST, &*WITHOUT_FACT, &*REGISTER_SEQUENCE] {
+    for gauge in [&*BUDGET, &*PARTS_WAITING, &*OLDEST, &*WITHOUT_FACT, &*REGISTER_SEQUENCE] {
         gauge.record(0, &[]);
     }
     for (counter, label, values) in [
@@ -98,6 +100,11 @@ pub(crate) fn begin() {
             counter.add(0, &[KeyValue::new(label, *value)]);
         }
     }
+}
+
+/// How many parts wait for the store.
+pub(crate) fn parts_waiting(count: usize) {
+    PARTS_WAITING.record(count as u64, &[]);
 }
 
 /// Which register of stations holds.

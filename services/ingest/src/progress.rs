@@ -1,4 +1,4 @@
-//! How much of an upload is durable, asked of the store each time.
+//! How much of an upload is durable, asked of the store. Only the request that made the parts itself need not ask ([`crate::landed`]).
 //!
 //! Law: an answered offset is the *contiguous durable prefix* and never decreases within an upload id (INV-8). Bytes in memory
 //! never count, nor do parts behind a hole, nor a sum of sizes.

@@ -63,6 +63,7 @@ async fn append<E>(
     body: impl Stream<Item = Result<Bytes, E>> + Unpin,
     checksum: Option<Checksum>,
 ) -> Result<(Session, u64), IngestError> {
+    let kept = ingest.door.take(&held.session.upload);
     let turn = ingest.takeover.take(&held.session.upload, ingest.lifecycle.soft()).await;
     let held = opened(&ingest, raise_epoch(&ingest, &held.session.upload).await?).await?;
     // That write was the first of all: no request, on whatever replica, brought any bytes before.
@@ -102,6 +103,7 @@ async fn append<E>(
                 target: target(&ingest, &session)?,
                 expected: &expected,
                 received,
+                kept,
                 checksum,
                 stop: turn.stop.clone(),
             };
@@ -136,7 +138,7 @@ async fn append<E>(
 
 fn target(ingest: &Ingest, session: &Session) -> Result<Target, IngestError> {
     let floor = ingest.floor(session.tenant(), ingest.trusted_now()?)?;
-    Ok(Target { vault: ingest.vault.clone(), session: Arc::new(session.clone()), floor })
+    Ok(Target { vault: ingest.vault.clone(), lanes: ingest.lanes.clone(), session: Arc::new(session.clone()), floor })
 }
 
 fn committed(session: Session, deposit: &Deposit) -> Session {

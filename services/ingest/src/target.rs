@@ -6,6 +6,7 @@ use crate::{
     assembler::FullPart,
     budget::Permit,
     growing,
+    lanes::Lanes,
     progress::{Received, multipart},
     session::Session,
 };
@@ -26,6 +27,8 @@ use custos_platform::vault::{
 pub struct Target {
     /// The store.
     pub vault: Vault,
+    /// The way to it.
+    pub lanes: Lanes,
     /// The session.
     pub session: Arc<Session>,
     /// The lock's first date, should the item be created in one call.
@@ -59,9 +62,19 @@ pub enum Made {
 impl Target {
     /// Stores one part, or the whole item when it is the only one, and then keeps what was computed of it.
     pub async fn send(self, out: Outgoing, permit: Option<Permit>) -> Result<Made, StoreError> {
-        let _held_until_stored = permit;
         let Outgoing { part, crc, values, stored } = out;
-        let made = if stored { Made::Before } else { self.put(part.index, part.bytes, crc).await? };
+        let made = if stored {
+            Made::Before
+        } else {
+            let behind = self.session.length().saturating_sub((part.index as u64 + 1) * PART);
+            let left = usize::try_from(behind.div_ceil(PART)).unwrap_or(usize::MAX);
+            let _lane = self.lanes.enter(left).await;
+            self.put(part.index, part.bytes.clone(), crc).await?
+        };
+        // Held until it is stored.
+        if let Some(permit) = permit {
+            permit.reuse(part.bytes);
+        }
         if let Some(values) = values {
             growing::keep(&self.vault, &self.session.upload, part.index, &values).await?;
         }

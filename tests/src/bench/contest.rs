@@ -53,6 +53,10 @@ pub struct Figure {
     pub seconds: f64,
     /// Processor seconds of the server under test; none for `mc`, which has none.
     pub cpu_seconds: Option<f64>,
+    /// Processor seconds of the store meanwhile.
+    pub store_cpu_seconds: f64,
+    /// Processor seconds of the benchmark itself meanwhile, which sends; `mc` sends by itself.
+    pub sender_cpu_seconds: f64,
     /// Highest resident memory of the server under test, MiB.
     pub peak_mib: Option<u64>,
     /// Last byte to answer, seconds, in ascending order.
@@ -145,6 +149,8 @@ impl<'a> Round<'a> {
         work: impl Future<Output = anyhow::Result<Vec<Duration>>>,
     ) -> anyhow::Result<Figure> {
         server.map(Observed::forget_peak).transpose()?;
+        let (store, sender) = (Observed(self.site.stack.process_id(Part::Minio)?), Observed(std::process::id()));
+        let (store_cpu, sender_cpu) = (store.cpu()?, sender.cpu()?);
         let (cpu, started) = (server.map(Observed::cpu).transpose()?, Instant::now());
         let answers = work.await.with_context(|| format!("{contestant:?} with {:?}", self.load))?;
         let seconds = started.elapsed().as_secs_f64();
@@ -157,6 +163,8 @@ impl<'a> Round<'a> {
             run: self.run,
             seconds,
             cpu_seconds: used.zip(cpu).map(|(after, before)| after.saturating_sub(before).as_secs_f64()),
+            store_cpu_seconds: store.cpu()?.saturating_sub(store_cpu).as_secs_f64(),
+            sender_cpu_seconds: sender.cpu()?.saturating_sub(sender_cpu).as_secs_f64(),
             peak_mib: server.map(Observed::peak_mib).transpose()?,
             answers,
         })

@@ -153,7 +153,17 @@ mod tests {
     fn figure(contestant: Contestant, run: usize, seconds: f64) -> Figure {
         let load = Load { sessions: 1, files: 1, mib: 1024 };
         let answers = vec![seconds / 10.0];
-        Figure { contestant, load, run, seconds, cpu_seconds: Some(seconds), peak_mib: Some(7), answers }
+        Figure {
+            contestant,
+            load,
+            run,
+            seconds,
+            cpu_seconds: Some(seconds),
+            store_cpu_seconds: seconds,
+            sender_cpu_seconds: seconds,
+            peak_mib: Some(7),
+            answers,
+        }
     }
 
     #[test]

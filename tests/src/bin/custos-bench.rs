@@ -73,11 +73,13 @@ async fn main() -> anyhow::Result<std::process::ExitCode> {
 }
 
 fn tell(figure: &Figure) {
-    let Figure { contestant, load, run, seconds, cpu_seconds, peak_mib, .. } = figure;
+    let Figure { contestant, load, run, seconds, cpu_seconds, store_cpu_seconds, sender_cpu_seconds, peak_mib, .. } =
+        figure;
     let used = cpu_seconds.map(|cpu| format!(", {cpu:.2} s of processor time")).unwrap_or_default();
     let peak = peak_mib.map(|peak| format!(", {peak} MiB at most")).unwrap_or_default();
     let name = format!("{contestant:?}").to_lowercase();
-    print(&format!("round {}: {name:<6} {} sessions: {seconds:.2} s{used}{peak}\n", run + 1, load.sessions));
+    let others = format!(", store {store_cpu_seconds:.2} s, sender {sender_cpu_seconds:.2} s");
+    print(&format!("round {}: {name:<6} {} sessions: {seconds:.2} s{used}{others}{peak}\n", run + 1, load.sessions));
 }
 
 #[expect(clippy::print_stdout, reason = "the table is what the command is for")]

@@ -29,7 +29,8 @@ const HEADER_LIMIT: Duration = Duration::from_secs(30);
 /// How often a connection looks whether its client's certificate has run out meanwhile.
 const EXPIRY_CHECK: Duration = Duration::from_secs(5);
 
-/// Bytes taken from a socket at once. TLS would take one record of 16 KiB, and with each the kernel answers the sender.
+/// Bytes taken from a socket at once, and the most that a connection reads ahead of its request's handler. TLS would take one record of
+/// 16 KiB at once, and with each the kernel answers the sender.
 const READ_AHEAD: usize = 64 << 10;
 
 /// What every connection of a server is served under.
@@ -63,6 +64,7 @@ pub(super) async fn serve(stream: TcpStream, address: SocketAddr, terms: &Terms)
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_LIMIT)
+        .max_buf_size(READ_AHEAD)
         .serve_connection(TokioIo::new(stream), service_fn(|request| answer(routes, request, address, peer.clone())));
     let mut connection = pin!(connection);
     let driven = async {
