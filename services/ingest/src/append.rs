@@ -60,7 +60,7 @@ pub enum Appended {
     /// All bytes are in the store: the object can be made, of what is known of it.
     Whole(Landed),
     /// All bytes of an item of one part are here and nobody has said yet what they must be: whoever asked decides, and sends it.
-    Held(Box<Outgoing>),
+    Held(Box<Outgoing>, Option<Permit>),
     /// More must come.
     Partial {
         /// Where to go on.
@@ -250,7 +250,7 @@ impl Append<'_> {
     /// All bytes are here.
     async fn end(&self, last: Outgoing, permit: Option<Permit>, mut made: Vec<Made>) -> Result<Appended, IngestError> {
         if last.values.is_some() && self.target.session.multipart.is_none() {
-            return Ok(Appended::Held(Box::new(last)));
+            return Ok(Appended::Held(Box::new(last), permit));
         }
         made.push(self.target.clone().send(last, permit).await.map_err(refused_part)?);
         Ok(Appended::Whole(Landed::of(&self.received, made, self.expected.parts())))

@@ -47,6 +47,10 @@ pub(crate) async fn commit(ingest: &Ingest, session: Session, landed: Landed) ->
         async { lock(ingest, &session, &read_back(ingest, &session, &outboard, &original).await?, floor).await },
         prove(ingest, &session, &outboard, floor),
     )?;
+    if locked_until > floor {
+        // What proves the original is locked as long as the original.
+        ingest.vault.extend_lock(&proof, locked_until).await?;
+    }
     let manifest = describe(&session, &original, (&outboard, &proof), locked_until);
     let deposit = write_manifest(ingest, &session.basis.item(), manifest, clean && session.vacant).await?;
     adopt(ingest, &session, deposit, clean).await
@@ -183,7 +187,7 @@ async fn lock(
     })
 }
 
-/// Puts the outboard beside the original, locked as long.
+/// Puts the outboard beside the original, locked to the floor.
 async fn prove(
     ingest: &Ingest,
     session: &Session,

@@ -102,10 +102,10 @@ pub async fn declare(
         None => None,
     };
     let (held, permit) = session_for(&ingest, &station, basis, outboard).await?;
+    let offset = receive::offset(&ingest, &held.session).await?;
     if let Some(permit) = permit {
         ingest.door.keep(&ingest.lifecycle, &held.session.upload, permit);
     }
-    let offset = receive::offset(&ingest, &held.session).await?;
     if headers::is_bytes(&request) && held.session.basis.plain().is_some() {
         let (session, offset) = with_bytes(&ingest, held, offset, body, checksum).await?;
         return Ok(answer(&session, offset));

@@ -37,13 +37,14 @@ struct Kept {
 }
 
 impl Door {
-    /// Waits until an upload may begin, or answers [`IngestError::Busy`]. Nothing for one whose bytes cannot come yet or need not come any
-    /// more: that one is only refused when those who run wait already.
+    /// Waits until an upload may begin, or answers [`IngestError::Busy`]. Nothing for one that began before, perhaps by a request whose
+    /// line is dead and that still holds memory, nor for one whose bytes cannot come yet or need not come any more.
     pub(crate) async fn enter(&self, budget: &Budget, session: &Session) -> Result<Option<Permit>, IngestError> {
         let unit = Unit::new(session.tenant(), session.basis.origin().unit);
         let ready = session.outboard.is_some() || session.basis.plain().is_some();
         match session.stage {
             Stage::Committed { .. } | Stage::Lost { .. } => Ok(None),
+            Stage::Declared | Stage::Receiving if session.epoch > 0 => Ok(None),
             Stage::Declared | Stage::Receiving if ready => budget.enter(&unit).await.map(Some),
             Stage::Declared | Stage::Receiving => budget.admit(&unit).map(|()| None),
         }
@@ -51,12 +52,12 @@ impl Door {
 
     /// Keeps what an upload was given for the request that brings its bytes.
     pub(crate) fn keep(&self, lifecycle: &Lifecycle, upload: &UploadId, permit: Permit) {
-        let count = {
+        // One that was kept before is given back outside the lock.
+        let (count, _before) = {
             let mut kept = lock(&self.kept);
             kept.count += 1;
             let count = kept.count;
-            kept.permits.insert(upload.clone(), (count, permit));
-            count
+            (count, kept.permits.insert(upload.clone(), (count, permit)))
         };
         let (kept, upload, soft) = (Arc::clone(&self.kept), upload.clone(), lifecycle.soft().clone());
         lifecycle.track(async move {

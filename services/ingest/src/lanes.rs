@@ -51,7 +51,10 @@ impl Lanes {
         loop {
             let next = {
                 let mut state = self.lock();
-                let next = if state.free == 0 { None } else { state.queue.next() };
+                let mut next = if state.free == 0 { None } else { state.queue.next() };
+                while next.as_ref().is_some_and(oneshot::Sender::is_closed) {
+                    next = state.queue.next();
+                }
                 metrics::parts_waiting(state.queue.places.len());
                 let Some(next) = next else { return };
                 state.free -= 1;

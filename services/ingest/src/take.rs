@@ -63,7 +63,7 @@ async fn append<E>(
     body: impl Stream<Item = Result<Bytes, E>> + Unpin,
     checksum: Option<Checksum>,
 ) -> Result<(Session, u64), IngestError> {
-    let kept = ingest.door.take(&held.session.upload);
+    let mut kept = ingest.door.take(&held.session.upload);
     let turn = ingest.takeover.take(&held.session.upload, ingest.lifecycle.soft()).await;
     let held = opened(&ingest, raise_epoch(&ingest, &held.session.upload).await?).await?;
     // That write was the first of all: no request, on whatever replica, brought any bytes before.
@@ -103,7 +103,7 @@ async fn append<E>(
                 target: target(&ingest, &session)?,
                 expected: &expected,
                 received,
-                kept,
+                kept: kept.take(),
                 checksum,
                 stop: turn.stop.clone(),
             };
@@ -117,16 +117,18 @@ async fn append<E>(
             }
         }
     };
+    // Not needed when nothing was lacking.
+    drop(kept);
     still_newest(&ingest, &session, &appended).await?;
     let landed = match appended {
         Appended::Partial { offset } => return Ok((session, offset)),
         Appended::Whole(landed) => Landed { clean: untouched && session.outboard.is_some(), ..landed },
-        Appended::Held(only) => {
+        Appended::Held(only, permit) => {
             if let Some(deposit) = settle::judge(&ingest, &session, &only).await? {
                 let deposit = commit::adopt(&ingest, &session, deposit, false).await?;
                 return Ok((committed(session, &deposit), length));
             }
-            target(&ingest, &session)?.send(*only, None).await?;
+            target(&ingest, &session)?.send(*only, permit).await?;
             Landed::default()
         }
     };

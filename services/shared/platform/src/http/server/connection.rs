@@ -30,7 +30,7 @@ const HEADER_LIMIT: Duration = Duration::from_secs(30);
 const EXPIRY_CHECK: Duration = Duration::from_secs(5);
 
 /// Bytes taken from a socket at once, and the most that a connection reads ahead of its request's handler. TLS would take one record of
-/// 16 KiB at once, and with each the kernel answers the sender.
+/// 16 KiB at once, and with each the kernel answers the sender. Also the longest head of a request, which is answered 431 when it is longer.
 const READ_AHEAD: usize = 64 << 10;
 
 /// What every connection of a server is served under.
